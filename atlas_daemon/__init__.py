@@ -1,0 +1,3 @@
+"""Executes a validated strategy on Alpaca, unattended."""
+
+__version__ = "0.1.0"
