@@ -111,7 +111,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A holding as the broker reports it. `qty` is signed; `qty_available` leaves out open sells."""
+    """A holding as the broker reports it. `qty` is signed, `qty_available` without open sells."""
 
     symbol: Symbol
     qty: Decimal

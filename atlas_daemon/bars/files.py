@@ -1,0 +1,206 @@
+"""Daily bars from a parquet or csv file of `date,symbol,open,high,low,close,volume` and more.
+
+Prices in the file are split-adjusted. `adj_factor`: total return = close * adj_factor (without the
+column, dividends stay in the signal). `split`: ratio on its effective date; as-traded close = close
+times every later split (without the column, as-traded = close). Only the asked window and the later
+splits leave the file; nothing else dated after the window is looked at.
+"""
+
+import csv
+import gzip
+from collections.abc import Collection, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from atlas_daemon.bars.frame import BarRows, Bars, Floats, build_frame, day_number, day_of
+from atlas_daemon.core.brain import FailureKind, SignalsError
+
+REQUIRED = ("date", "symbol", "high", "close", "volume")
+OPTIONAL = ("adj_factor", "split", "dividend")
+BATCH_ROWS = 131_072
+
+
+def load_bars(path: Path, symbols: Collection[str] | None, start: date, end: date) -> Bars:
+    """Read the bars of `symbols` (None = every symbol of the file) from `start` to `end`, inclusive.
+
+    A symbol of which the file has no bar gets an empty column. Rows may stand in any order.
+    Raises `SignalsError`, naming the file: CONFIG where it is missing or no such file of bars, DATA
+    where it is empty or has no bar on `end`.
+    """
+    table, first, last = _window(path, day_number(start), day_number(end))
+    if last < day_number(end):
+        raise SignalsError(f"{path} ends on {day_of(last)}: no bars for {end}")
+    if first > day_number(end):
+        raise SignalsError(f"{path} starts on {day_of(first)}: no bars for {end}")
+    days = _days(table.column("date"))
+    inside = days <= day_number(end)
+    if not (days == day_number(end)).any():
+        raise SignalsError(f"{path} has no bar of any symbol on {end}: no session, or a hole")
+    names, codes = _series(table.column("symbol"))
+    here = names[np.unique(codes[inside])]
+    wanted = sorted(str(name) for name in (here if symbols is None else set(symbols)))
+    place = {name: index for index, name in enumerate(wanted)}
+    to_wanted = np.array([place.get(name, -1) for name in names], dtype=np.int64)
+    sessions = np.unique(days[inside])
+    table = table.append_column("day", pa.array(days))
+    table = table.append_column("code", pa.array(to_wanted[codes]))
+    table = table.filter(pa.array(to_wanted[codes] >= 0))
+    return build_frame(str(path), wanted, _rows(table, day_number(end)), sessions)
+
+
+def _window(path: Path, start: int, end: int) -> tuple[Any, int, int]:
+    """Return the rows from `start` on that matter, and the file's first and last day."""
+    if not path.is_file():
+        raise SignalsError(f"{path}: no such file of bars", FailureKind.CONFIG)
+    try:
+        if path.suffix == ".parquet":
+            batches = _parquet_batches(path, start)
+        elif path.name.endswith((".csv", ".csv.gz")):
+            batches = _csv_batches(path)
+        else:
+            raise SignalsError(f"{path}: bars are .parquet, .csv or .csv.gz", FailureKind.CONFIG)
+        kept, bounds = [], []
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            days = _days(batch.column("date"))
+            bounds += [int(days.min()), int(days.max())]
+            keep = (days >= start) & (days <= end)
+            if "split" in batch.schema.names:
+                split = _floats(batch.column("split"))
+                keep |= (days > end) & (split > 0)
+            kept.append(batch.filter(pa.array(keep)))
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+        raise SignalsError(f"{path}: cannot be read as bars: {error}", FailureKind.CONFIG) from error
+    if not bounds:
+        raise SignalsError(f"{path}: has no rows")
+    return pa.Table.from_batches(kept), min(bounds), max(bounds)
+
+
+def _parquet_batches(path: Path, start: int) -> Iterable[Any]:
+    """Yield record batches, leaving out row groups that end before `start` (when they say so)."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        columns = _columns(path, file.schema_arrow.names)
+        date_at = file.schema_arrow.names.index("date")
+        groups, oldest = [], None
+        for group in range(file.num_row_groups):
+            stated = file.metadata.row_group(group).column(date_at).statistics
+            has_dates = stated is not None and stated.has_min_max and type(stated.max) is date
+            if has_dates and day_number(stated.max) < start:
+                # Not read, but its first row still counts as the start of the file.
+                oldest = min(oldest or stated.min, stated.min)
+            else:
+                groups.append(group)
+        if not groups and oldest is not None:
+            groups = [file.num_row_groups - 1]
+        yield from file.iter_batches(BATCH_ROWS, row_groups=groups, columns=columns)
+
+
+def _csv_batches(path: Path) -> Iterable[Any]:
+    from pyarrow import csv as arrow_csv
+
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as lines:
+        columns = _columns(path, next(csv.reader(lines), []))
+    types = {name: pa.float64() for name in columns}
+    types |= {"date": pa.date32(), "symbol": pa.string()}
+    options = arrow_csv.ConvertOptions(include_columns=columns, column_types=types)
+    table = arrow_csv.read_csv(path, convert_options=options)
+    yield from table.to_batches()
+
+
+def _columns(path: Path, names: Iterable[str]) -> list[str]:
+    """Return the columns to read; refuse a file that lacks one it must have."""
+    there = set(names)
+    missing = [name for name in REQUIRED if name not in there]
+    if missing:
+        raise SignalsError(f"{path}: lacks the column {', '.join(missing)}", FailureKind.CONFIG)
+    return [name for name in REQUIRED + OPTIONAL if name in there]
+
+
+def _days(column: Any) -> npt.NDArray[np.int32]:
+    """Return a date column as day numbers; plain dates only, never a moment with a time zone."""
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        raise pa.ArrowInvalid(f"date carries the time zone {column.type.tz}; plain dates are wanted")
+    if column.null_count:
+        raise pa.ArrowInvalid("date is empty in a row")
+    days = column.cast(pa.date32()).cast(pa.int32())
+    return np.asarray(days.to_numpy(zero_copy_only=False) if _is_array(days) else days.to_numpy())
+
+
+def _is_array(column: Any) -> bool:
+    return isinstance(column, pa.Array)
+
+
+def _floats(column: Any) -> Floats:
+    """Return a number column as floats, NaN where empty; single precision is rounded to 6 places."""
+    values = column.cast(pa.float64())
+    raw = values.to_numpy(zero_copy_only=False) if _is_array(values) else values.to_numpy()
+    floats: Floats = np.asarray(raw, dtype=np.float64)
+    return floats.round(6) if pa.types.is_float32(column.type) else floats
+
+
+def _series(column: Any) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]]:
+    """Return the symbols of a column, Alpaca's spelling, and each row's index into them."""
+    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    if encoded.null_count:
+        raise SignalsError("symbol is empty in a row of the bars")
+    names = [str(name).strip().replace("-", ".") for name in encoded.dictionary.to_pylist()]
+    # BRK-B and BRK.B in one file are one series: its bars then show as duplicates.
+    unique = sorted(set(names))
+    place = {name: index for index, name in enumerate(unique)}
+    to_unique = np.array([place[name] for name in names], dtype=np.int64)
+    indices = encoded.indices.to_numpy(zero_copy_only=False)
+    return np.array(unique), to_unique[indices]
+
+
+def _rows(table: Any, end: int) -> BarRows:
+    """Return the rows up to `end`, their as-traded closes computed from all splits that follow."""
+    days = table.column("day").to_numpy()
+    codes = table.column("code").to_numpy()
+    names = set(table.schema.names)
+    split = _floats(table.column("split")) if "split" in names else np.zeros(len(days))
+    split = np.where(split > 0, split, 1.0)
+    close = _floats(table.column("close"))
+    traded = close * _later_splits(days, codes, split)
+    factor = np.ones(len(days))
+    if "adj_factor" in names:
+        # Factors of single precision keep all their digits: a ratio needs both of its days alike.
+        factor = np.asarray(table.column("adj_factor").cast(pa.float64()).to_numpy())
+    action = split != 1.0
+    if "dividend" in names:
+        action |= _floats(table.column("dividend")) > 0
+    volume = _floats(table.column("volume"))
+    inside = days <= end
+    return BarRows(
+        day=days[inside],
+        symbol=codes[inside],
+        high_total=(_floats(table.column("high")) * factor)[inside],
+        close_total=(close * factor)[inside],
+        close_traded=traded[inside],
+        volume=volume[inside],
+        value=(close * volume)[inside],
+        action=action[inside],
+    )
+
+
+def _later_splits(
+    days: npt.NDArray[np.int32], codes: npt.NDArray[np.int64], split: Floats
+) -> Floats:
+    """Return for each row the product of its symbol's splits on later days."""
+    product = np.ones(len(days))
+    events = np.flatnonzero(split != 1.0)
+    for code in np.unique(codes[events]):
+        rows = np.flatnonzero(codes == code)
+        for event in events[codes[events] == code]:
+            product[rows[days[rows] < days[event]]] *= split[event]
+    return product

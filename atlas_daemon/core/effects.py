@@ -1,0 +1,96 @@
+"""Everything the core may ask of the world, in the imperative. Nothing leaves but as one of these.
+
+Each may run twice (a crash can hide whether it ran): it is harmless then, by its id or by nature.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from .values import Approved, BrokerOrderId, OrderId, Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Base of all effects. Frozen; no logic."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitOrder(Effect):
+    """Send an approved order; the fence is asked right before its first byte."""
+
+    approved: Approved
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder(Effect):
+    order_id: OrderId
+    broker_order_id: BrokerOrderId | None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAllOrders(Effect):
+    """Cancel every open order of the account in one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOrder(Effect):
+    """Ask for an order by our id."""
+
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSnapshot(Effect):
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FetchQuotes(Effect):
+    symbols: tuple[Symbol, ...]
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FetchAssets(Effect):
+    symbols: tuple[Symbol, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSessions(Effect):
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeSignals(Effect):
+    """Let the child process compute picks and regime of a signal session."""
+
+    signal_day: date
+    held: tuple[Symbol, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLatch(Effect):
+    """Put the latch on disk, fsynced, before any other effect of the same turn begins."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLatch(Effect):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class SendAlert(Effect):
+    level: str
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopDaemon(Effect):
+    """End the process in good order."""
+
+    why: str

@@ -1,0 +1,429 @@
+"""`evolve`: the only place where state changes, one small function for each kind of event.
+
+Recovery is this function folded over the journal, so nothing here may ever decide anything.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from . import events as e
+from .orders import Order, OrderStatus
+from .state import (
+    ALERTS_MAX,
+    MARKS_MAX,
+    Book,
+    Figures,
+    Halt,
+    Phase,
+    RegimeSeen,
+    Run,
+    RunRecord,
+    State,
+)
+from .values import ZERO, Mode, Symbol
+
+Change = Callable[[State, Any], State]
+
+
+def evolve(state: State, entry: e.Entry) -> State:
+    """Return the state after one entry."""
+    born_at = state.born_at if state.born_at is not None else entry.at
+    state = replace(state, now=entry.at, seq=entry.seq, born_at=born_at)
+    change = _CHANGES.get(type(entry.event))
+    return state if change is None else change(state, entry.event)
+
+
+# One function for each kind of event that changes something, in the order of the catalogue.
+
+
+def _daemon_started(state: State, event: e.DaemonStarted) -> State:
+    halt = state.halt
+    if event.is_latched and halt is None:
+        halt = Halt("latch file", "found at start", state.now)
+    return replace(
+        state,
+        account_name=event.account_name,
+        account_mode=event.account_mode,
+        account_number=event.account_number or state.account_number,
+        mode=Mode.HALTED if halt else Mode.STARTING,
+        mode_reason="halted" if halt else "starting",
+        halt=halt,
+        figures=Figures(started_at=state.now),
+    )
+
+
+def _shutdown_requested(state: State, event: e.ShutdownRequested) -> State:
+    return _seen(state, is_shutting_down=True)
+
+
+def _stream_reported(state: State, event: e.StreamReported) -> State:
+    return _seen(state, stream=event.condition, stream_at=state.now, stream_detail=event.detail)
+
+
+def _snapshot_reported(state: State, event: e.SnapshotReported) -> State:
+    figures = state.figures
+    failures = {k: v for k, v in figures.failures.items() if k != "snapshot"}
+    number = state.account_number or event.account.number
+    return _seen(
+        replace(state, account_number=number),
+        snapshot=event,
+        heard_at=state.now,
+        failures=failures,
+        clean_since=figures.clean_since or state.now,
+    )
+
+
+def _quotes_reported(state: State, event: e.QuotesReported) -> State:
+    return _seen(state, quotes={**state.figures.quotes, **{q.symbol: q for q in event.quotes}})
+
+
+def _assets_reported(state: State, event: e.AssetsReported) -> State:
+    return _seen(
+        state,
+        assets={**state.figures.assets, **{a.symbol: a for a in event.assets}},
+        assets_asked=state.figures.assets_asked | set(event.asked),
+    )
+
+
+def _order_not_found(state: State, event: e.OrderNotFound) -> State:
+    seen = state.figures.not_found.get(event.order_id, ())
+    return _seen(
+        state,
+        not_found={**state.figures.not_found, event.order_id: (*seen, event.asked_at)},
+    )
+
+
+def _fetch_failed(state: State, event: e.FetchFailed) -> State:
+    clean_since = None if event.what == "snapshot" else state.figures.clean_since
+    return _seen(
+        state,
+        failures={**state.figures.failures, event.what: event.detail},
+        clean_since=clean_since,
+    )
+
+
+def _signals_reported(state: State, event: e.SignalsReported) -> State:
+    seen = RegimeSeen(event.regime, event.regime_as_of, event.source, state.now)
+    state = replace(state, regime=seen)
+    run = state.run
+    if run is None or run.has_filled or run.signal_day != event.signal_day:
+        return state
+    return replace(state, run=replace(run, signals=event))
+
+
+def _regime_reported(state: State, event: e.RegimeReported) -> State:
+    seen = RegimeSeen(event.regime, event.as_of, event.source, state.now)
+    return replace(state, regime=seen)
+
+
+def _figures_requested(state: State, event: e.FiguresRequested) -> State:
+    return _seen(state, asked_at=state.now)
+
+
+def _look_up_requested(state: State, event: e.LookUpRequested) -> State:
+    return _seen(state, looked_up={**state.figures.looked_up, event.order_id: state.now})
+
+
+def _sessions_requested(state: State, event: e.SessionsRequested) -> State:
+    return _seen(state, sessions_asked_at=state.now)
+
+
+def _signals_requested(state: State, event: e.SignalsRequested) -> State:
+    return _seen(state, signals_asked_at=state.now)
+
+
+def _mode_changed(state: State, event: e.ModeChanged) -> State:
+    return replace(state, mode=event.mode, mode_reason=event.reason)
+
+
+def _book_adopted(state: State, event: e.BookAdopted) -> State:
+    kept = {} if event.is_whole else dict(state.book.positions)
+    positions = {s: q for s, q in {**kept, **dict(event.positions)}.items() if q}
+    restated = {symbol for symbol, _ in event.positions}
+    frozen = (
+        {} if event.is_whole else {s: why for s, why in state.frozen.items() if s not in restated}
+    )
+    bought = {s: min(q, positions[s]) for s, q in state.book.bought.items() if s in positions}
+    if not event.is_whole:  # adopted by the operator: from here on it is managed
+        bought |= {s: positions[s] for s in restated if s in positions}
+    book = Book(
+        cash=state.book.cash if event.cash is None else event.cash,
+        positions=positions,
+        bought=bought,
+        changed_at=state.now,
+        is_known=True,
+    )
+    figures = replace(state.figures, drift_at=None, drift_symbols=())
+    return replace(state, book=book, frozen=frozen, figures=figures)
+
+
+def _book_matched(state: State, event: e.BookMatched) -> State:
+    return _seen(state, matched_at=state.now, drift_at=None, drift_symbols=())
+
+
+def _drift_seen(state: State, event: e.DriftSeen) -> State:
+    if state.figures.drift_symbols == event.symbols:
+        return state
+    return _seen(state, drift_at=state.now, drift_symbols=event.symbols)
+
+
+def _drift_found(state: State, event: e.DriftFound) -> State:
+    why = f"we have {event.ours}, the broker has {event.theirs}"
+    return replace(state, frozen={**state.frozen, event.symbol: why})
+
+
+def _cash_restated(state: State, event: e.CashRestated) -> State:
+    return replace(state, book=replace(state.book, cash=event.theirs))
+
+
+def _foreign_order_found(state: State, event: e.ForeignOrderFound) -> State:
+    return replace(state, foreign={**state.foreign, str(event.broker_order_id): event})
+
+
+def _calendar_disputed(state: State, event: e.CalendarDisputed) -> State:
+    return replace(state, calendar_dispute=event.detail)
+
+
+def _calendar_agreed(state: State, event: e.CalendarAgreed) -> State:
+    return _seen(replace(state, calendar_dispute=""), sessions_agreed=(event.first, event.last))
+
+
+def _slot_missed(state: State, event: e.SlotMissed) -> State:
+    return replace(state, slots={**state.slots, event.slot: "missed"})
+
+
+def _run_started(state: State, event: e.RunStarted) -> State:
+    run = Run(
+        event.run_id,
+        event.trigger,
+        event.slot,
+        event.order_day,
+        event.signal_day,
+        state.now,
+        phase_at=state.now,
+    )
+    return replace(
+        _seen(state, signals_asked_at=None), run=run, run_ids=state.run_ids | {event.run_id}
+    )
+
+
+def _run_continued(state: State, event: e.RunContinued) -> State:
+    assert state.run is not None
+    run = replace(
+        state.run,
+        order_day=event.order_day,
+        signal_day=event.signal_day,
+        phase=Phase.DUE,
+        phase_at=state.now,
+        session_round=0,
+        signals=state.run.signals if state.run.has_filled else None,
+        dropped={},
+    )
+    return replace(_seen(state, signals_asked_at=None), run=run)
+
+
+def _run_planned(state: State, event: e.RunPlanned) -> State:
+    assert state.run is not None
+    run = replace(
+        state.run,
+        plan=event,
+        round=event.round,
+        session_round=state.run.session_round + 1,
+    )
+    return replace(state, run=run)
+
+
+def _line_dropped(state: State, event: e.LineDropped) -> State:
+    if state.run is None:
+        return state
+    why = f"{event.rule}: {event.detail}"
+    return replace(
+        state,
+        run=replace(state.run, dropped={**state.run.dropped, event.symbol: why}),
+    )
+
+
+def _phase_started(state: State, event: e.PhaseStarted) -> State:
+    assert state.run is not None
+    return replace(state, run=replace(state.run, phase=Phase(event.phase), phase_at=state.now))
+
+
+def _order_approved(state: State, event: e.OrderApproved) -> State:
+    draft = event.approved.draft
+    order = state.orders.get(draft.order_id)
+    if order is None:
+        order = Order(draft, OrderStatus.SENDING, state.now, state.now, state.now, sends=0)
+    else:  # the same order, said yes to again after the broker did not know it
+        order = replace(order, approved_at=state.now)
+    return _with_order(state, order)
+
+
+def _order_submitted(state: State, event: e.OrderSubmitted) -> State:
+    order = state.orders[event.order_id]
+    return _with_order(
+        state,
+        replace(
+            order,
+            status=OrderStatus.SENDING,
+            sends=event.sends,
+            sent_at=state.now,
+            changed_at=state.now,
+        ),
+    )
+
+
+def _order_stepped(state: State, event: e.OrderStepped) -> State:
+    order = state.orders[event.order_id]
+    return _with_order(
+        state,
+        replace(
+            order,
+            status=OrderStatus(event.status),
+            broker_status=event.broker_status or order.broker_status,
+            broker_order_id=event.broker_order_id or order.broker_order_id,
+            reason=event.reason or order.reason,
+            changed_at=state.now,
+        ),
+    )
+
+
+def _fill_booked(state: State, event: e.FillBooked) -> State:
+    order = state.orders[event.order_id].with_fill(
+        event.qty, event.price, event.execution_id, state.now
+    )
+    state = _with_order(state, order)
+    book, signed = state.book, event.qty * event.side.sign
+    positions = _plus(book.positions, event.symbol, signed)
+    bought = _plus(book.bought, event.symbol, signed)
+    book = replace(
+        book,
+        cash=book.cash - signed * event.price,
+        positions=positions,
+        bought={s: q for s, q in bought.items() if q > 0},
+        changed_at=state.now,
+    )
+    run = state.run
+    if run is not None and event.order_id.startswith(run.prefix):
+        run = replace(run, has_filled=True)
+    return replace(state, book=book, run=run)
+
+
+def _cancel_requested(state: State, event: e.CancelRequested) -> State:
+    order = state.orders[event.order_id]
+    return _with_order(state, replace(order, is_cancel_wanted=True))
+
+
+def _run_finished(state: State, event: e.RunFinished) -> State:
+    run = state.run
+    assert run is not None
+    record = RunRecord(
+        run.run_id,
+        run.order_day,
+        state.now,
+        event.outcome,
+        event.is_final,
+        event.reason,
+        event.report,
+    )
+    if not event.is_final:
+        parked = replace(run, phase=Phase.PARKED, phase_at=state.now)
+        return replace(state, run=parked, last_run=record)
+    slots = state.slots
+    if run.slot is not None:
+        slots = {**slots, run.slot: event.outcome}
+    # Orders of a closed run leave the state; the journal keeps them for ever.
+    orders = {i: o for i, o in state.orders.items() if not o.is_done}
+    return replace(state, run=None, slots=slots, orders=orders, last_run=record)
+
+
+def _trading_halted(state: State, event: e.TradingHalted) -> State:
+    return replace(
+        state,
+        halt=Halt(event.by, event.reason, state.now),
+        mode=Mode.HALTED,
+        mode_reason=f"halted by {event.by}: {event.reason}",
+    )
+
+
+def _halt_completed(state: State, event: e.HaltCompleted) -> State:
+    if state.halt is None:
+        return state
+    return replace(state, halt=replace(state.halt, is_complete=True))
+
+
+def _latch_failed(state: State, event: e.LatchFailed) -> State:
+    if state.halt is None:
+        return state
+    return replace(state, halt=replace(state.halt, is_durable=False))
+
+
+def _trading_resumed(state: State, event: e.TradingResumed) -> State:
+    return replace(state, halt=None, mode=Mode.STARTING, mode_reason=f"resumed by {event.by}")
+
+
+def _alert_raised(state: State, event: e.AlertRaised) -> State:
+    return replace(state, alerts=(*state.alerts, (state.now, event))[-ALERTS_MAX:])
+
+
+def _equity_marked(state: State, event: e.EquityMarked) -> State:
+    return replace(state, marks=(*state.marks, event)[-MARKS_MAX:])
+
+
+def _seen(state: State, **seen: object) -> State:
+    return replace(state, figures=replace(state.figures, **seen))  # type: ignore[arg-type]
+
+
+def _with_order(state: State, order: Order) -> State:
+    return replace(state, orders={**state.orders, order.draft.order_id: order})
+
+
+def _plus(held: Mapping[Symbol, Decimal], symbol: Symbol, qty: Decimal) -> dict[Symbol, Decimal]:
+    after = {**held, symbol: held.get(symbol, ZERO) + qty}
+    return {s: q for s, q in after.items() if q}
+
+
+_CHANGES: Mapping[type[e.Event], Change] = {
+    e.DaemonStarted: _daemon_started,
+    e.ShutdownRequested: _shutdown_requested,
+    e.StreamReported: _stream_reported,
+    e.SnapshotReported: _snapshot_reported,
+    e.QuotesReported: _quotes_reported,
+    e.AssetsReported: _assets_reported,
+    e.OrderNotFound: _order_not_found,
+    e.FetchFailed: _fetch_failed,
+    e.SignalsReported: _signals_reported,
+    e.RegimeReported: _regime_reported,
+    e.FiguresRequested: _figures_requested,
+    e.LookUpRequested: _look_up_requested,
+    e.SessionsRequested: _sessions_requested,
+    e.SignalsRequested: _signals_requested,
+    e.ModeChanged: _mode_changed,
+    e.BookAdopted: _book_adopted,
+    e.BookMatched: _book_matched,
+    e.DriftSeen: _drift_seen,
+    e.DriftFound: _drift_found,
+    e.CashRestated: _cash_restated,
+    e.ForeignOrderFound: _foreign_order_found,
+    e.CalendarDisputed: _calendar_disputed,
+    e.CalendarAgreed: _calendar_agreed,
+    e.SlotMissed: _slot_missed,
+    e.RunStarted: _run_started,
+    e.RunContinued: _run_continued,
+    e.RunPlanned: _run_planned,
+    e.LineDropped: _line_dropped,
+    e.PhaseStarted: _phase_started,
+    e.OrderApproved: _order_approved,
+    e.OrderSubmitted: _order_submitted,
+    e.OrderStepped: _order_stepped,
+    e.FillBooked: _fill_booked,
+    e.CancelRequested: _cancel_requested,
+    e.RunFinished: _run_finished,
+    e.TradingHalted: _trading_halted,
+    e.HaltCompleted: _halt_completed,
+    e.LatchFailed: _latch_failed,
+    e.TradingResumed: _trading_resumed,
+    e.AlertRaised: _alert_raised,
+    e.EquityMarked: _equity_marked,
+}

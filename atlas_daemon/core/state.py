@@ -1,0 +1,181 @@
+"""What is true now: records only. How they change is `evolve`'s, what follows is the handlers'.
+
+`Figures` holds what was seen of the world since the process started; it is not recovered but asked
+for anew, and everything else in `State` is the same whether lived through or folded.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from . import events as e
+from .orders import Order
+from .values import (
+    ZERO,
+    AccountMode,
+    Asset,
+    Mode,
+    OrderId,
+    Quote,
+    Regime,
+    RunId,
+    Symbol,
+)
+
+MARKS_MAX = 800
+"""Daily equity marks kept in memory: three years, enough for a status page."""
+ALERTS_MAX = 20
+
+
+class Phase(StrEnum):
+    """Where a run stands."""
+
+    DUE = "due"
+    SELLING = "selling"
+    BUYING = "buying"
+    RECONCILING = "reconciling"
+    PARKED = "parked"
+    """Unfinished, waiting for a later session or for a resume."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt to reach a target."""
+
+    run_id: RunId
+    trigger: str
+    slot: str | None
+    order_day: date
+    signal_day: date
+    started_at: datetime
+    phase: Phase = Phase.DUE
+    phase_at: datetime | None = None
+    round: int = 0
+    """Counts up over the whole life of the run: it is part of the orders' ids."""
+    session_round: int = 0
+    """The same, counted from the session's first plan."""
+    plan: e.RunPlanned | None = None
+    signals: e.SignalsReported | None = None
+    """Symbols and weights freeze with the first plan that filled."""
+    dropped: Mapping[Symbol, str] = field(default_factory=dict)
+    has_filled: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """What the ids of this run's orders begin with."""
+        return f"atlas-{self.run_id}-"
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Our account as fills made it. `bought` is the part of a position that the journal bought."""
+
+    cash: Decimal = ZERO
+    positions: Mapping[Symbol, Decimal] = field(default_factory=dict)
+    bought: Mapping[Symbol, Decimal] = field(default_factory=dict)
+    changed_at: datetime | None = None
+    is_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The latch, as the journal knows it."""
+
+    by: str
+    reason: str
+    at: datetime
+    is_complete: bool = False
+    is_durable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the world said to this process. Gone with it."""
+
+    started_at: datetime | None = None
+    snapshot: e.SnapshotReported | None = None
+    heard_at: datetime | None = None
+    quotes: Mapping[Symbol, Quote] = field(default_factory=dict)
+    assets: Mapping[Symbol, Asset] = field(default_factory=dict)
+    assets_asked: frozenset[Symbol] = frozenset()
+    asked_at: datetime | None = None
+    """When snapshot and quotes were last asked for."""
+    looked_up: Mapping[OrderId, datetime] = field(default_factory=dict)
+    not_found: Mapping[OrderId, tuple[datetime, ...]] = field(default_factory=dict)
+    stream: str = "connecting"
+    stream_at: datetime | None = None
+    stream_detail: str = ""
+    clean_since: datetime | None = None
+    """Since when every snapshot asked for has come."""
+    matched_at: datetime | None = None
+    drift_at: datetime | None = None
+    drift_symbols: tuple[Symbol, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """What failed when last asked for, and how."""
+    sessions_asked_at: datetime | None = None
+    sessions_agreed: tuple[date, date] | None = None
+    signals_asked_at: datetime | None = None
+    is_shutting_down: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeSeen:
+    """The latest word on the regime."""
+
+    regime: Regime
+    as_of: date
+    source: str
+    heard_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run that ended, for status pages."""
+
+    run_id: RunId
+    order_day: date
+    finished_at: datetime
+    outcome: str
+    is_final: bool
+    reason: str
+    report: e.RunReport | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """All that the core knows. `now` is the time of the latest entry."""
+
+    now: datetime
+    seq: int = 0
+    born_at: datetime | None = None
+    account_name: str = ""
+    account_mode: AccountMode | None = None
+    account_number: str = ""
+    mode: Mode = Mode.STARTING
+    mode_reason: str = "starting"
+    halt: Halt | None = None
+    book: Book = Book()
+    frozen: Mapping[Symbol, str] = field(default_factory=dict)
+    foreign: Mapping[str, e.ForeignOrderFound] = field(default_factory=dict)
+    orders: Mapping[OrderId, Order] = field(default_factory=dict)
+    run: Run | None = None
+    slots: Mapping[str, str] = field(default_factory=dict)
+    """Slots closed for ever, and how."""
+    run_ids: frozenset[RunId] = frozenset()
+    last_run: RunRecord | None = None
+    regime: RegimeSeen | None = None
+    calendar_dispute: str = ""
+    marks: tuple[e.EquityMarked, ...] = ()
+    alerts: tuple[tuple[datetime, e.AlertRaised], ...] = ()
+    figures: Figures = Figures()
+
+    def open_orders(self) -> Iterator[Order]:
+        """Orders of ours that are not done, oldest first."""
+        return (order for order in self.orders.values() if not order.is_done)
+
+    @property
+    def is_halted(self) -> bool:
+        """True while the latch is on."""
+        return self.halt is not None

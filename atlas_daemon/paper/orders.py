@@ -1,0 +1,172 @@
+"""What an order is: its words, its record, and what happens to it (updates, activities).
+
+Only values live here. Who may place an order is `intake` and `accounts`; when it fills is `matching`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+ZERO = Decimal(0)
+SHARE_STEP = Decimal("0.000000001")
+CENT = Decimal("0.01")
+
+
+class Side(StrEnum):
+    """Direction of an order."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Kind(StrEnum):
+    """Alpaca's order `type`."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+
+
+class TimeInForce(StrEnum):
+    """How long an order lives."""
+
+    DAY = "day"
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    OPG = "opg"
+    CLS = "cls"
+
+
+class Status(StrEnum):
+    """The statuses this broker uses; Alpaca knows a few rarer ones."""
+
+    ACCEPTED = "accepted"
+    PENDING_NEW = "pending_new"
+    NEW = "new"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    PENDING_CANCEL = "pending_cancel"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REPLACED = "replaced"
+    REJECTED = "rejected"
+
+
+CLOSED_STATUSES = frozenset(
+    {Status.FILLED, Status.CANCELED, Status.EXPIRED, Status.REPLACED, Status.REJECTED}
+)
+
+
+@dataclass(slots=True)
+class Order:
+    """One order with all that is known about it; changed in place by the exchange only."""
+
+    id: str
+    account_id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    kind: Kind
+    tif: TimeInForce
+    qty: Decimal | None
+    notional: Decimal | None
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    trail_price: Decimal | None
+    trail_percent: Decimal | None
+    extended_hours: bool
+    status: Status
+    seq: int
+    """Running number in this exchange: the order of submission."""
+    created_at: datetime
+    submitted_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    order_class: str = ""
+    hwm: Decimal | None = None
+    """High (sell) or low (buy) water mark of a trailing stop."""
+    filled_qty: Decimal = ZERO
+    filled_value: Decimal = ZERO
+    goal_qty: Decimal | None = None
+    """Shares wanted in all; for an order by notional known from its first fill on."""
+    unit_hold: Decimal = ZERO
+    """What one share of a buy reserves (limit, or price with the collar)."""
+    held: Decimal = ZERO
+    """What the order reserves now: money for a buy, shares for a sell."""
+    is_triggered: bool = False
+    cancel_asked_at: datetime | None = None
+    filled_at: datetime | None = None
+    canceled_at: datetime | None = None
+    expired_at: datetime | None = None
+    failed_at: datetime | None = None
+    replaced_at: datetime | None = None
+    replaced_by: str | None = None
+    replaces: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """True until the order has reached a final status."""
+        return self.status not in CLOSED_STATUSES
+
+    @property
+    def remaining_qty(self) -> Decimal:
+        """Shares still wanted; 0 for an order by notional that has not begun to fill."""
+        return (self.goal_qty or ZERO) - self.filled_qty
+
+    @property
+    def filled_avg_price(self) -> Decimal | None:
+        """Average price of all executions so far."""
+        return self.filled_value / self.filled_qty if self.filled_qty else None
+
+    @property
+    def salt(self) -> int:
+        """The three digits below the microsecond in this order's timestamps."""
+        return (self.seq * 367 + 123) % 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One trade update, as the stream will tell it; `order` is a copy made at that moment."""
+
+    account_id: str
+    event: str
+    order: Order
+    at: datetime
+    execution_id: str | None = None
+    price: Decimal | None = None
+    qty: Decimal | None = None
+    position_qty: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One line of the account's history: an execution (FILL) or money and shares moved without one."""
+
+    id: str
+    kind: str
+    at: datetime
+    symbol: str | None = None
+    side: str | None = None
+    qty: Decimal | None = None
+    price: Decimal | None = None
+    order_id: str | None = None
+    order_status: str | None = None
+    cum_qty: Decimal | None = None
+    leaves_qty: Decimal | None = None
+    net_amount: Decimal | None = None
+    description: str = ""
+
+
+def id_of(*parts: object) -> str:
+    """A UUID that is a function of its parts, so that a seeded exchange repeats itself exactly."""
+    text = ":".join(str(part) for part in parts).encode()
+    digest = hashlib.blake2b(text, digest_size=16).digest()
+    return str(uuid.UUID(bytes=digest, version=4))
