@@ -26,7 +26,7 @@ BATCH_ROWS = 131_072
 
 
 def load_bars(path: Path, symbols: Collection[str] | None, start: date, end: date) -> Bars:
-    """Read the bars of `symbols` (None = every symbol of the file) from `start` to `end`, inclusive.
+    """Read the bars of `symbols` (None = all of the file) from `start` to `end`, inclusive.
 
     A symbol of which the file has no bar gets an empty column. Rows may stand in any order.
     Raises `SignalsError`, naming the file: CONFIG where it is missing or no such file of bars, DATA
@@ -47,10 +47,9 @@ def load_bars(path: Path, symbols: Collection[str] | None, start: date, end: dat
     place = {name: index for index, name in enumerate(wanted)}
     to_wanted = np.array([place.get(name, -1) for name in names], dtype=np.int64)
     sessions = np.unique(days[inside])
-    table = table.append_column("day", pa.array(days))
-    table = table.append_column("code", pa.array(to_wanted[codes]))
-    table = table.filter(pa.array(to_wanted[codes] >= 0))
-    return build_frame(str(path), wanted, _rows(table, day_number(end)), sessions)
+    ours = to_wanted[codes] >= 0
+    rows = _rows(table.filter(_mask(ours)), days[ours], to_wanted[codes][ours], day_number(end))
+    return build_frame(str(path), wanted, rows, sessions)
 
 
 def _window(path: Path, start: int, end: int) -> tuple[Any, int, int]:
@@ -74,9 +73,11 @@ def _window(path: Path, start: int, end: int) -> tuple[Any, int, int]:
             if "split" in batch.schema.names:
                 split = _floats(batch.column("split"))
                 keep |= (days > end) & (split > 0)
-            kept.append(batch.filter(pa.array(keep)))
+            kept.append(batch.filter(_mask(keep)))
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-        raise SignalsError(f"{path}: cannot be read as bars: {error}", FailureKind.CONFIG) from error
+        raise SignalsError(
+            f"{path}: cannot be read as bars: {error}", FailureKind.CONFIG
+        ) from error
     if not bounds:
         raise SignalsError(f"{path}: has no rows")
     return pa.Table.from_batches(kept), min(bounds), max(bounds)
@@ -128,23 +129,44 @@ def _columns(path: Path, names: Iterable[str]) -> list[str]:
 def _days(column: Any) -> npt.NDArray[np.int32]:
     """Return a date column as day numbers; plain dates only, never a moment with a time zone."""
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        raise pa.ArrowInvalid(f"date carries the time zone {column.type.tz}; plain dates are wanted")
+        raise pa.ArrowInvalid(
+            f"date carries the time zone {column.type.tz}; plain dates are wanted"
+        )
     if column.null_count:
         raise pa.ArrowInvalid("date is empty in a row")
-    days = column.cast(pa.date32()).cast(pa.int32())
-    return np.asarray(days.to_numpy(zero_copy_only=False) if _is_array(days) else days.to_numpy())
+    return _numbers(column.cast(pa.date32()), np.dtype(np.int32))
 
 
-def _is_array(column: Any) -> bool:
-    return isinstance(column, pa.Array)
+def _numbers(column: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return a column without nulls as numpy reads its buffer.
+
+    `to_numpy` would do it too, but arrow loads pandas for it (0.3 s of every command).
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not len(array):
+        return np.zeros(0, dtype=dtype)
+    numbers = np.frombuffer(array.buffers()[1], dtype=dtype)
+    return numbers[array.offset : array.offset + len(array)]
+
+
+def _mask(flags: npt.NDArray[np.bool_]) -> Any:
+    """Return flags as an arrow array. `pa.array` would do it too, but loads pandas (0.3 s)."""
+    bits = pa.py_buffer(np.packbits(flags, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(flags), [None, bits])
+
+
+def _prices(column: Any) -> Floats:
+    """Return a price column; single precision is cut to the six places that were meant."""
+    prices = _floats(column)
+    return prices.round(6) if pa.types.is_float32(column.type) else prices
 
 
 def _floats(column: Any) -> Floats:
-    """Return a number column as floats, NaN where empty; single precision is rounded to 6 places."""
+    """Return a number column as floats, NaN where empty."""
     values = column.cast(pa.float64())
-    raw = values.to_numpy(zero_copy_only=False) if _is_array(values) else values.to_numpy()
-    floats: Floats = np.asarray(raw, dtype=np.float64)
-    return floats.round(6) if pa.types.is_float32(column.type) else floats
+    if values.null_count:
+        values = values.fill_null(float("nan"))
+    return _numbers(values, np.dtype(np.float64))
 
 
 def _series(column: Any) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]]:
@@ -159,23 +181,22 @@ def _series(column: Any) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]]:
     unique = sorted(set(names))
     place = {name: index for index, name in enumerate(unique)}
     to_unique = np.array([place[name] for name in names], dtype=np.int64)
-    indices = encoded.indices.to_numpy(zero_copy_only=False)
+    indices = _numbers(encoded.indices, np.dtype(np.int32))
     return np.array(unique), to_unique[indices]
 
 
-def _rows(table: Any, end: int) -> BarRows:
+def _rows(
+    table: Any, days: npt.NDArray[np.int32], codes: npt.NDArray[np.int64], end: int
+) -> BarRows:
     """Return the rows up to `end`, their as-traded closes computed from all splits that follow."""
-    days = table.column("day").to_numpy()
-    codes = table.column("code").to_numpy()
     names = set(table.schema.names)
     split = _floats(table.column("split")) if "split" in names else np.zeros(len(days))
     split = np.where(split > 0, split, 1.0)
-    close = _floats(table.column("close"))
+    close = _prices(table.column("close"))
     traded = close * _later_splits(days, codes, split)
     factor = np.ones(len(days))
     if "adj_factor" in names:
-        # Factors of single precision keep all their digits: a ratio needs both of its days alike.
-        factor = np.asarray(table.column("adj_factor").cast(pa.float64()).to_numpy())
+        factor = _floats(table.column("adj_factor"))
     action = split != 1.0
     if "dividend" in names:
         action |= _floats(table.column("dividend")) > 0
@@ -184,7 +205,7 @@ def _rows(table: Any, end: int) -> BarRows:
     return BarRows(
         day=days[inside],
         symbol=codes[inside],
-        high_total=(_floats(table.column("high")) * factor)[inside],
+        high_total=(_prices(table.column("high")) * factor)[inside],
         close_total=(close * factor)[inside],
         close_traded=traded[inside],
         volume=volume[inside],

@@ -107,7 +107,7 @@ def build_frame(
     action = np.zeros(shape, dtype=np.bool_)
     action[at, rows.symbol] = rows.action
     twice = [
-        (symbols[column], day_of(known[np.argmax(counts[:, column] > 1)]))
+        (symbols[int(column)], day_of(known[np.argmax(counts[:, column] > 1)]))
         for column in np.flatnonzero((counts > 1).any(axis=0))
     ]
     return Bars(

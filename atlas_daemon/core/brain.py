@@ -45,7 +45,7 @@ class SignalsError(AtlasError):
 
 @dataclass(frozen=True, slots=True)
 class SignalsRequest:
-    """One question: what does the strategy want to hold, as of the close of `signal_day`?"""
+    """One question: what the strategy wants to hold, as of the close of `signal_day`."""
 
     signal_day: date
     """The last completed session before the order session."""

@@ -40,19 +40,15 @@ class FetchOrder(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class FetchSnapshot(Effect):
+class FetchFigures(Effect):
+    """Ask for quotes, assets and the snapshot, and report them in this order.
+
+    Whoever hears the snapshot has heard the rest, or that it failed.
+    """
+
     asked_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class FetchQuotes(Effect):
-    symbols: tuple[Symbol, ...]
-    asked_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class FetchAssets(Effect):
-    symbols: tuple[Symbol, ...]
+    quotes: tuple[Symbol, ...] = ()
+    assets: tuple[Symbol, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Why we stop. What the broker or a rule refuses is an event, not an error; it does not live here."""
+"""Why we stop. What the broker or a rule refuses is an event and does not live here."""
 
 
 class AtlasError(Exception):
@@ -32,7 +32,7 @@ class AccountBusyError(AtlasError):
 
 
 class ConfigError(AtlasError):
-    """The configuration, the credentials or the state folder is wrong; names the key or the file."""
+    """The configuration, the credentials or the state folder is wrong; names which."""
 
     exit_code = 78
 

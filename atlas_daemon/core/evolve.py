@@ -202,11 +202,15 @@ def _run_started(state: State, event: e.RunStarted) -> State:
         event.order_day,
         event.signal_day,
         state.now,
+        event.order_day,
         phase_at=state.now,
     )
-    return replace(
-        _seen(state, signals_asked_at=None), run=run, run_ids=state.run_ids | {event.run_id}
-    )
+    return replace(_fresh_figures(state), run=run, run_ids=state.run_ids | {event.run_id})
+
+
+def _fresh_figures(state: State) -> State:
+    # What can be traded, and what the strategy wants, is asked for anew by each session's run.
+    return _seen(state, signals_asked_at=None, assets={}, assets_asked=frozenset())
 
 
 def _run_continued(state: State, event: e.RunContinued) -> State:
@@ -220,8 +224,9 @@ def _run_continued(state: State, event: e.RunContinued) -> State:
         session_round=0,
         signals=state.run.signals if state.run.has_filled else None,
         dropped={},
+        trimmed={},
     )
-    return replace(_seen(state, signals_asked_at=None), run=run)
+    return replace(_fresh_figures(state), run=run)
 
 
 def _run_planned(state: State, event: e.RunPlanned) -> State:
@@ -245,9 +250,27 @@ def _line_dropped(state: State, event: e.LineDropped) -> State:
     )
 
 
+def _order_trimmed(state: State, event: e.OrderTrimmed) -> State:
+    run = state.run
+    if run is None:
+        return state
+    why = f"cut from {event.wanted_qty:f} to {event.qty:f} by {event.rule}"
+    return replace(state, run=replace(run, trimmed={**run.trimmed, event.symbol: why}))
+
+
+def _order_refused(state: State, event: e.OrderRefused) -> State:
+    run = state.run
+    if run is None:
+        return state
+    return replace(state, run=replace(run, tried=run.tried | {event.draft.symbol}))
+
+
 def _phase_started(state: State, event: e.PhaseStarted) -> State:
     assert state.run is not None
-    return replace(state, run=replace(state.run, phase=Phase(event.phase), phase_at=state.now))
+    return replace(
+        state,
+        run=replace(state.run, phase=Phase(event.phase), phase_at=state.now, tried=frozenset()),
+    )
 
 
 def _order_approved(state: State, event: e.OrderApproved) -> State:
@@ -413,6 +436,8 @@ _CHANGES: Mapping[type[e.Event], Change] = {
     e.RunContinued: _run_continued,
     e.RunPlanned: _run_planned,
     e.LineDropped: _line_dropped,
+    e.OrderTrimmed: _order_trimmed,
+    e.OrderRefused: _order_refused,
     e.PhaseStarted: _phase_started,
     e.OrderApproved: _order_approved,
     e.OrderSubmitted: _order_submitted,

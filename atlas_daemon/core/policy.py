@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from .values import OrderType, Symbol
 
-
 BENCHMARK = Symbol("SPY")
 
 

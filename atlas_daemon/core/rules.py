@@ -11,16 +11,15 @@ Source of the limits: the seed's validation gates.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
-from atlas_daemon.core.errors import UsageError
-from atlas_daemon.core.sizing import shares_for
-from atlas_daemon.core.values import ALLOCATION, ZERO, Asset, Regime, Session, Side, Symbol
+from .errors import UsageError
+from .moments import NEW_YORK, new_york_day
+from .sizing import shares_for
+from .values import ALLOCATION, ZERO, Asset, Regime, Session, Side, Symbol
 
-NEW_YORK = ZoneInfo("America/New_York")
 _ONE = Decimal(1)
 _SYMBOL = re.compile(r"([A-Z]{1,5})(?:[.-]([A-Z]{1,3}))?")
 _PLACES = Decimal("0.000000001")
@@ -149,7 +148,7 @@ def portfolio_heat(
     verdict = _share_of(rule, heat, portfolio_value, max_heat, reduces=reduces)
     if not unknown:
         return verdict
-    warning = f"no stop known for heat: {', '.join(sorted(unknown))}"
+    warning = f"no stop known for heat: {', '.join(sorted(set(unknown)))}"
     return replace(verdict, warning=warning)
 
 
@@ -181,14 +180,20 @@ def no_opposite_order(pending: Iterable[OrderLike], symbol: Symbol, side: Side) 
     return _none_pending("no_opposite_order", len(opposite), f"{other.upper()} {symbol}")
 
 
+def day_of(at: datetime) -> date:
+    """Return New York's date at `at`. Raises NaiveTimeError for a moment without a time zone."""
+    if at.utcoffset() is None:
+        raise NaiveTimeError(f"market hours: {at.isoformat()} has no time zone")
+    return new_york_day(at)
+
+
 def market_hours(at: datetime, session: Session | None) -> Verdict:
     """`at` lies in the session: the open itself does, the close does not. None: no session.
 
     Raises NaiveTimeError for a moment without a time zone.
     """
-    if at.utcoffset() is None:
-        raise NaiveTimeError(f"market hours: {at.isoformat()} has no time zone")
-    rule, actual = "market_hours", f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S} New York"
+    rule = "market_hours"
+    actual = f"{day_of(at)} {at.astimezone(NEW_YORK):%H:%M:%S} New York"
     if session is None:
         text = f"market hours: {actual} is on no NYSE session, must be within one"
         return Verdict(rule, False, actual, "a NYSE session", text)

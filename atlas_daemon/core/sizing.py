@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, localcontext
 
-from atlas_daemon.core.errors import RefusedError
-from atlas_daemon.core.values import ZERO, Pick, Symbol
+from .errors import RefusedError
+from .values import ZERO, Pick, Symbol
 
 FRACTION_DIGITS = 9
 """Decimals of a fractional quantity that Alpaca accepts."""

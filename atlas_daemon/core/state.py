@@ -50,6 +50,8 @@ class Run:
     order_day: date
     signal_day: date
     started_at: datetime
+    first_day: date
+    """The first session it was tried in: catching up is counted from here."""
     phase: Phase = Phase.DUE
     phase_at: datetime | None = None
     round: int = 0
@@ -60,6 +62,10 @@ class Run:
     signals: e.SignalsReported | None = None
     """Symbols and weights freeze with the first plan that filled."""
     dropped: Mapping[Symbol, str] = field(default_factory=dict)
+    trimmed: Mapping[Symbol, str] = field(default_factory=dict)
+    """Lines cut by a cap or for cash: their gap is accounted for."""
+    tried: frozenset[Symbol] = frozenset()
+    """Lines whose order was refused in this phase."""
     has_filled: bool = False
 
     @property

@@ -1,7 +1,6 @@
 """What an account owns, owes and has reserved; its figures (equity, buying power).
 
-The record is persisted as it is; indexes over it are rebuilt. No market and no clock in here: prices
-come as arguments.
+The record is persisted as it is; indexes over it are rebuilt. No market and no clock in here.
 """
 
 from __future__ import annotations
@@ -138,7 +137,9 @@ class Account:
             return
         if position is None or position.qty < qty:
             # Reservations make this impossible; a broker that invents shares must not go on.
-            raise ArithmeticError(f"{order.symbol}: {qty} sold, {self.existing_qty(order.symbol)} held")
+            raise ArithmeticError(
+                f"{order.symbol}: {qty} sold, {self.existing_qty(order.symbol)} held"
+            )
         self.cash += amount
         position.qty -= qty
         position.bought_today = min(position.bought_today, position.qty)
@@ -177,7 +178,7 @@ class Figures:
 
 
 def figures_of(account: Account, long_market_value: Decimal) -> Figures:
-    """Equity and buying power. Open buys are taken off at what they reserve; open sells add nothing."""
+    """Equity and buying power; open buys are taken off as reserved, open sells add nothing."""
     equity = account.cash + long_market_value
     multiplier = Decimal(account.configuration.max_margin_multiplier)
     held = account.held_cash

@@ -1,7 +1,7 @@
 """The sessions of the New York Stock Exchange as the local broker knows them.
 
-Read once from `exchange_calendars` (imported on first use only: it brings pandas), then looked up by
-bisection. A question outside the loaded range is refused, never answered by a guess.
+Read once from `exchange_calendars` (imported on first use only: it brings pandas), then looked up
+by bisection. A question outside the loaded range is refused, never answered by a guess.
 """
 
 import warnings

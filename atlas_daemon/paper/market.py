@@ -1,9 +1,9 @@
 """What the local broker's exchange asks of a market: quotes, trades, daily bars, corporate actions.
 
 Only the vocabulary and the Protocol live here; `synthetic` invents a market, `replay` plays one
-back. Prices are as traded on their day (`Decimal`, cents; below $1 four decimals), sizes and volumes
-whole shares, moments aware UTC, days New York dates. A market is a pure function of its inputs: the
-same question gets the same answer, in any order, in any process.
+back. Prices are as traded on their day (`Decimal`, cents; below $1 four decimals), sizes and
+volumes whole shares, moments aware UTC, days New York dates. A market is a pure function of its
+inputs: the same question gets the same answer, in any order, in any process.
 """
 
 from dataclasses import dataclass

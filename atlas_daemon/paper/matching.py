@@ -1,7 +1,7 @@
 """When an order fills, at which price, and how much of it: pure functions of order and quote.
 
-As Alpaca's paper engine: only when marketable, at the quote, whatever its size; a seeded tenth of the
-fills is partial. Nothing here changes an account.
+As Alpaca's paper engine: only when marketable, at the quote, whatever its size; a seeded tenth of
+the fills is partial. Nothing here changes an account.
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ def execution_price(order: Order, quote: MarketQuote) -> Decimal | None:
     if order.kind in (Kind.STOP, Kind.STOP_LIMIT, Kind.TRAILING_STOP) and not order.is_triggered:
         return None
     if order.kind in (Kind.LIMIT, Kind.STOP_LIMIT) and order.limit_price is not None:
-        within = price <= order.limit_price if order.side is Side.BUY else price >= order.limit_price
+        within = (
+            price <= order.limit_price if order.side is Side.BUY else price >= order.limit_price
+        )
         if not within:
             return None
     return price
 
 
 def watch_stop(order: Order, last: Decimal) -> None:
-    """Trail and trigger a stop by the last trade's price. Changes `hwm`, `stop_price`, `is_triggered`."""
+    """Trail and trigger a stop by the last trade's price; changes the order."""
     if order.is_triggered or order.kind not in (Kind.STOP, Kind.STOP_LIMIT, Kind.TRAILING_STOP):
         return
     sells = order.side is Side.SELL
@@ -108,5 +110,3 @@ def refused_window(
 def latency(dice: random.Random, low_ms: int, high_ms: int) -> timedelta:
     """A delay of the broker's own time, seeded."""
     return timedelta(milliseconds=dice.randint(low_ms, high_ms))
-
-

@@ -1,6 +1,7 @@
 """What an order is: its words, its record, and what happens to it (updates, activities).
 
-Only values live here. Who may place an order is `intake` and `accounts`; when it fills is `matching`.
+Only values live here. What may be ordered is judged in `intake` and `exchange`; when it fills, in
+`matching` and `engine`.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One line of the account's history: an execution (FILL) or money and shares moved without one."""
+    """One line of the account's history: an execution (FILL), or money or shares moved."""
 
     id: str
     kind: str

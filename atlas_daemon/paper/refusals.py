@@ -59,7 +59,9 @@ def malformed(message: str = "request body format is invalid") -> RefusedError:
 
 def insufficient_buying_power(available: Decimal, cost: Decimal) -> RefusedError:
     """A buy that the account cannot pay."""
-    return forbidden("insufficient buying power", buying_power=plain(available), cost_basis=plain(cost))
+    return forbidden(
+        "insufficient buying power", buying_power=plain(available), cost_basis=plain(cost)
+    )
 
 
 def insufficient_qty(
@@ -75,10 +77,8 @@ def insufficient_qty(
     }
     if related:
         extras["related_orders"] = related
-    text = (
-        f"insufficient qty available for order (requested: {plain(asked)}, available: {plain(free)})"
-    )
-    return forbidden(text, **extras)
+    counts = f"(requested: {plain(asked)}, available: {plain(free)})"
+    return forbidden(f"insufficient qty available for order {counts}", **extras)
 
 
 def wash_trade(existing_order_id: str, kind: str) -> RefusedError:

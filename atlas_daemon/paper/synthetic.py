@@ -43,8 +43,8 @@ _SECTOR_OF: Mapping[str, str] = MappingProxyType(
     | {name: sector for sector, names in SECTORS.items() for name in names.split()}
 )
 _YEAR = 252
-_MARKET_DRIFT = 0.15
-_MARKET_VOLATILITY = 0.13
+_MARKET_DRIFT = 0.18
+_MARKET_VOLATILITY = 0.11
 _SECTOR_VOLATILITY = 0.06
 _TECHNOLOGY_DRIFT = 0.07  # on top of the market's
 _NOISES = 6  # normal draws of each name and day
@@ -101,8 +101,8 @@ class _World:
         split = self._splits(level)
         held = np.cumprod(split, axis=0)  # shares that one first-day share has become
 
-        daily = self._own / np.sqrt(_YEAR)
-        gap = 0.3 * returns + 0.25 * daily * self._noise[:, :, 2]
+        daily = np.hypot(self._own, _MARKET_VOLATILITY) / np.sqrt(_YEAR)
+        gap = 0.3 * returns + 0.2 * daily * self._noise[:, :, 2]
         opened = before * (1 - yields) * np.exp(gap)
         high = np.maximum(opened, level) * np.exp(0.4 * daily * np.abs(self._noise[:, :, 3]))
         low = np.minimum(opened, level) * np.exp(-0.4 * daily * np.abs(self._noise[:, :, 4]))
@@ -133,7 +133,7 @@ class _World:
         mood = np.empty(len(self._days))  # log of the volatility over its mean
         level = 0.0
         for number, shock in enumerate(shocks[:, 1].tolist()):
-            level = 0.97 * level + 0.08 * shock
+            level = 0.97 * level + 0.06 * shock
             mood[number] = level
         weather = np.exp(mood)[:, None]
         market = _MARKET_VOLATILITY / np.sqrt(_YEAR) * shocks[:, :1] * weather
@@ -143,9 +143,8 @@ class _World:
         sector = np.stack([waves[one] for one in sectors], axis=1) * (
             _SECTOR_VOLATILITY / np.sqrt(_YEAR)
         )
-        tails = np.exp(
-            0.45 * self._noise[:, :, 1] - 0.45**2
-        )  # keeps the variance, fattens the tails
+        # Fattens the tails and keeps the variance.
+        tails = np.exp(0.45 * self._noise[:, :, 1] - 0.45**2)
         own = self._own / np.sqrt(_YEAR) * self._noise[:, :, 0] * tails
         beta = np.array([self._beta(name) for name in self._names])
         drift = np.array([self._drift(name) for name in self._names]) / _YEAR
@@ -153,6 +152,7 @@ class _World:
         mixed: Floats = np.where(
             index, drift + market + own, drift + beta * market + weather * (sector + own)
         )
+        return mixed
 
     def _splits(self, level: Floats) -> Floats:
         """One split in each half year: the dearest of eight names drawn splits 2:1 to 10:1."""
@@ -203,7 +203,7 @@ class _World:
     def _own_volatility(self, name: str) -> float:
         if name == INDEX_SYMBOL:
             return 0.01
-        return 0.12 + 0.14 * draw(draw_key(self._seed, "volatility", name), 0)
+        return 0.10 + 0.12 * draw(draw_key(self._seed, "volatility", name), 0)
 
     def _beta(self, name: str) -> float:
         low = 0.9 if _SECTOR_OF.get(name) == "technology" else 0.6

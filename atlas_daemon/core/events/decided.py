@@ -191,6 +191,13 @@ class LineDropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LinesChecked(Event):
+    """Every line has a price and may be traded, or was dropped: the plan can be made."""
+
+    run_id: RunId
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseStarted(Event):
     run_id: RunId
     phase: str
@@ -199,10 +206,19 @@ class PhaseStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseDrafted(Event):
+    """Every draft that the phase allows now has had its answer."""
+
+    run_id: RunId
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderTrimmed(Event):
     """An order over a limit is cut to the largest quantity that passes."""
 
     order_id: OrderId
+    symbol: Symbol
     wanted_qty: Decimal
     qty: Decimal
     rule: str

@@ -39,6 +39,7 @@ class RequestBudget:
         self._taken_at: deque[float] = deque()
         self._remaining: int | None = None
         self._remaining_until = 0.0
+        self._broker_reserve = cancel_reserve
         self._blocked_until = 0.0
 
     def try_acquire(self, *, is_cancel: bool = False) -> float:
@@ -58,10 +59,11 @@ class RequestBudget:
         while (wait := self.try_acquire(is_cancel=is_cancel)) > 0:
             await self._sleep(wait + MARGIN_S)
 
-    def heed(self, remaining: int | None, reset_in_s: float | None) -> None:
+    def heed(self, remaining: int, limit: int | None, reset_in_s: float | None) -> None:
         """Believe the broker's own count until it resets (60 s where it does not say when)."""
-        if remaining is None or remaining < 0:
-            return
+        if limit is not None:
+            # A smaller limit than ours keeps the same share back, or nothing else would ever go.
+            self._broker_reserve = min(self._reserve, limit // 10)
         span = self._window_s if reset_in_s is None else min(max(reset_in_s, 0.0), self._window_s)
         self._remaining, self._remaining_until = remaining, self._now() + span
 
@@ -87,6 +89,6 @@ class RequestBudget:
             wait = self._taken_at[excess] + self._window_s - now
         if is_cancel:
             return wait
-        if self._remaining is not None and self._remaining <= self._reserve:
+        if self._remaining is not None and self._remaining <= self._broker_reserve:
             wait = max(wait, self._remaining_until - now)
         return max(wait, self._blocked_until - now)

@@ -92,3 +92,10 @@ def needed_moment(raw: object, field: str) -> datetime:
     if value is None:
         raise WireError(f"{field}: no moment")
     return value
+
+
+def stamp(at: datetime) -> str:
+    """Write a moment as Alpaca reads it in a query; raises WireError on one without a zone."""
+    if at.tzinfo is None:
+        raise WireError(f"{at.isoformat()} has no time zone")
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

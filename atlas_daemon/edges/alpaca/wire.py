@@ -21,7 +21,9 @@ from atlas_daemon.core.values import (
     Symbol,
 )
 from atlas_daemon.edges.alpaca.scalars import (
-    WireError,
+    WireError as WireError,
+)
+from atlas_daemon.edges.alpaca.scalars import (
     excerpt,
     moment,
     needed_moment,
@@ -40,8 +42,6 @@ from atlas_daemon.edges.alpaca.shapes import (
     OrderWire,
     PositionWire,
 )
-
-__all__ = ["WireError"]
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -166,12 +166,12 @@ class Configurations:
 
 def order(body: bytes | str) -> OrderRecord:
     """Read one order."""
-    return _order_record(read(body, OrderWire, "order"))
+    return order_record(read(body, OrderWire, "order"))
 
 
 def orders(body: bytes) -> tuple[OrderRecord, ...]:
     """Read a list of orders; one unreadable order makes the whole list unreadable."""
-    return tuple(_order_record(wire) for wire in read(body, list[OrderWire], "orders"))
+    return tuple(order_record(wire) for wire in read(body, list[OrderWire], "orders"))
 
 
 def account(body: bytes) -> Account:
@@ -263,7 +263,8 @@ def configurations(body: bytes) -> Configurations:
     )
 
 
-def _order_record(wire: OrderWire) -> OrderRecord:
+def order_record(wire: OrderWire) -> OrderRecord:
+    """Turn the shape of an order into the record; raises WireError where it contradicts itself."""
     status = wire.status.strip().lower()
     filled = number(wire.filled_qty, "order.filled_qty")
     if filled is None and status in {"filled", "partially_filled"}:
@@ -298,7 +299,7 @@ def _order_record(wire: OrderWire) -> OrderRecord:
         asset_class=wire.asset_class or "us_equity",
         replaces=wire.replaces,
         replaced_by=wire.replaced_by,
-        legs=tuple(_order_record(leg) for leg in wire.legs or ()),
+        legs=tuple(order_record(leg) for leg in wire.legs or ()),
     )
 
 

@@ -1,0 +1,49 @@
+"""How often the world is asked, and how a warning is said once. Shared by the handlers."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from . import events as e
+from .effects import Effect, FetchFigures, SendAlert
+from .policy import Policy
+from .state import State
+from .values import Symbol
+
+ASK_GAP = timedelta(seconds=1)
+"""Figures are never asked for more often than this: a burst of fills asks once."""
+
+
+def may_ask(state: State, policy: Policy) -> bool:
+    """True where no question for figures is under way, and the last one is a moment ago."""
+    figures = state.figures
+    if figures.asked_at is None:
+        return True
+    age = state.now - figures.asked_at
+    snapshot = figures.snapshot
+    is_answered = snapshot is not None and snapshot.asked_at >= figures.asked_at
+    has_failed = "snapshot" in figures.failures
+    if is_answered:
+        return age >= ASK_GAP
+    return age >= (policy.poll_blind_every if has_failed else policy.answer_wait)
+
+
+def ask_figures(
+    state: State, quotes: Iterable[Symbol] = (), assets: Iterable[Symbol] = ()
+) -> Iterator[e.Event | Effect]:
+    """Yield the question for snapshot, quotes and assets, and that it was asked."""
+    symbols = tuple(sorted(quotes))
+    yield e.FiguresRequested(symbols)
+    yield FetchFigures(state.now, symbols, tuple(sorted(assets)))
+
+
+def alert_once(state: State, level: str, key: str, text: str) -> Iterator[e.Event | Effect]:
+    """Yield an alert, unless the same words are among the latest ones."""
+    if not any(alert.key == key and alert.text == text for _, alert in state.alerts):
+        yield e.AlertRaised(level, key, text)
+
+
+def on_alert_raised(
+    state: State, event: e.AlertRaised, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """What is on record as an alert goes out as one."""
+    yield SendAlert(event.level, event.key, event.text)

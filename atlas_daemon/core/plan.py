@@ -1,0 +1,198 @@
+"""The plan of a run: from picks, figures and regime to target quantities. Pure arithmetic.
+
+The same function makes the plan of a live rebalance, a rehearsal and a dry run; its digest proves
+that they agree.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields
+from decimal import Decimal
+
+from . import events as e
+from .policy import Policy
+from .pricing import Price
+from .runs import CASH_RUNS, managed_equity, managed_positions
+from .sizing import size_lines
+from .state import Run, State
+from .values import ALLOCATION, ZERO, Pick, Regime, Symbol
+
+
+def regime_of(state: State, run: Run) -> Regime:
+    """Return the regime the run is sized under: its signals', lowered by any later word."""
+    if run.trigger in CASH_RUNS:
+        return Regime.CRASH
+    regimes = [run.signals.regime] if run.signals is not None else []
+    if run.plan is not None:
+        regimes.append(run.plan.regime)
+    if state.regime is not None:
+        regimes.append(state.regime.regime)
+    return min(regimes, key=lambda regime: ALLOCATION[regime])
+
+
+def picks_of(run: Run) -> tuple[Pick, ...]:
+    """Return what the run wants to hold; nothing for a run to cash."""
+    if run.signals is None or run.trigger in CASH_RUNS:
+        return ()
+    return run.signals.picks
+
+
+def make_plan(
+    state: State, run: Run, prices: Mapping[Symbol, Price], policy: Policy
+) -> e.RunPlanned:
+    """Return the whole plan of a run's first round, every line accounted for.
+
+    `prices` holds a believed price for each pick that was not dropped. Order: picks by rank, then
+    the positions to close by symbol.
+    """
+    snapshot = state.figures.snapshot
+    assert snapshot is not None
+    regime = regime_of(state, run)
+    held = managed_positions(state, policy)
+    picks = picks_of(run)
+    kept = [p for p in picks if p.symbol not in run.dropped]
+    # A dropped line that is held stays as it is: its value is not there to be spent.
+    stuck = sum((_value_held(state, s) for s in run.dropped if s in held), ZERO)
+    equity = managed_equity(state, policy)
+    stuck_pct = min(stuck / equity, Decimal(1)) if equity > 0 else ZERO
+    fractionable = frozenset(
+        s for s, a in state.figures.assets.items() if policy.fractional and a.fractionable
+    )
+    sizing = size_lines(
+        kept,
+        {s: p.value for s, p in prices.items()},
+        equity=equity,
+        allocation=max(ALLOCATION[regime] - stuck_pct, ZERO),
+        cash_reserve_pct=min(policy.cash_reserve_pct + stuck_pct, Decimal(1)),
+        max_position_pct=policy.max_position_pct,
+        fractional=fractionable,
+    )
+    sized = {line.symbol: line for line in sizing.lines}
+    closes = run.signals.closes if run.signals is not None else {}
+    lines = []
+    for pick in picks:
+        current, line = held.get(pick.symbol, ZERO), sized.get(pick.symbol)
+        lines.append(
+            e.PlanLine(
+                symbol=pick.symbol,
+                current_qty=current,
+                target_qty=line.qty if line else current,
+                weight=pick.weight,
+                price=line.price if line else None,
+                close=pick.close,
+                note=line.note if line else f"dropped: {run.dropped[pick.symbol]}",
+            )
+        )
+    wanted = {pick.symbol for pick in picks}
+    for symbol in sorted(held.keys() - wanted):
+        is_dropped = symbol in run.dropped
+        price = prices.get(symbol)
+        lines.append(
+            e.PlanLine(
+                symbol=symbol,
+                current_qty=held[symbol],
+                target_qty=held[symbol] if is_dropped else ZERO,
+                weight=ZERO,
+                price=price.value if price else None,
+                close=closes.get(symbol),
+                note=f"dropped: {run.dropped[symbol]}" if is_dropped else "",
+            )
+        )
+    notes = [*sizing.notes]
+    if not picks and run.trigger not in CASH_RUNS:
+        notes.append("no candidate passes: all cash")
+    return _with_digest(
+        e.RunPlanned(
+            run_id=run.run_id,
+            round=run.round + 1,
+            regime=regime,
+            allocation=ALLOCATION[regime],
+            equity=equity,
+            portfolio_value=snapshot.account.equity,
+            deployable=sizing.deployable,
+            cash=min(snapshot.account.cash, state.book.cash),
+            lines=tuple(lines),
+            notes=tuple(notes),
+            digest="",
+        )
+    )
+
+
+def plan_again(
+    state: State, run: Run, prices: Mapping[Symbol, Price], policy: Policy
+) -> e.RunPlanned:
+    """Return the plan of a later round of the same session: the missing part of the first.
+
+    Targets stay, so that a price that ticks makes no orders of its own; a target whose price left
+    the drift band is re-sized by `resized`, when its order is drafted.
+    """
+    assert run.plan is not None
+    snapshot = state.figures.snapshot
+    assert snapshot is not None
+    held = managed_positions(state, policy)
+    lines = []
+    for line in run.plan.lines:
+        current = held.get(line.symbol, ZERO)
+        price = prices.get(line.symbol)
+        settled = line.symbol in run.dropped or line.symbol in run.trimmed
+        lines.append(
+            e.PlanLine(
+                symbol=line.symbol,
+                current_qty=current,
+                target_qty=current if settled else line.target_qty,
+                weight=line.weight,
+                price=price.value if price else line.price,
+                close=line.close,
+                note=run.dropped.get(line.symbol, line.note),
+            )
+        )
+    return _with_digest(
+        e.RunPlanned(
+            run_id=run.run_id,
+            round=run.round + 1,
+            regime=regime_of(state, run),
+            allocation=run.plan.allocation,
+            equity=run.plan.equity,
+            portfolio_value=snapshot.account.equity,
+            deployable=run.plan.deployable,
+            cash=min(snapshot.account.cash, state.book.cash),
+            lines=tuple(lines),
+            notes=(),
+            digest="",
+        )
+    )
+
+
+def has_drifted(line: e.PlanLine, price: Decimal, policy: Policy) -> bool:
+    """True where the price left the band around the one the plan was made on."""
+    return line.price is not None and abs(price / line.price - 1) > policy.drift_band_pct
+
+
+def resized(line: e.PlanLine, price: Decimal, policy: Policy, *, is_fractional: bool) -> Decimal:
+    """Return the line's target quantity, re-sized where the price left the drift band.
+
+    The line keeps its dollars: shares x old price / new price, cut down.
+    """
+    if line.price is None or not has_drifted(line, price, policy):
+        return line.target_qty
+    qty = line.target_qty * line.price / price
+    return round(qty - Decimal("5E-10"), 9) if is_fractional else Decimal(int(qty))
+
+
+def _value_held(state: State, symbol: Symbol) -> Decimal:
+    snapshot = state.figures.snapshot
+    positions = snapshot.positions if snapshot is not None else ()
+    return sum((p.value for p in positions if p.symbol == symbol), ZERO)
+
+
+def _with_digest(plan: e.RunPlanned) -> e.RunPlanned:
+    parts = [
+        f"{field.name}={getattr(plan, field.name)!r}"
+        for field in fields(plan)
+        if field.name not in ("run_id", "digest")
+    ]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return e.RunPlanned(
+        **{f.name: getattr(plan, f.name) for f in fields(plan) if f.name != "digest"},
+        digest=digest,
+    )

@@ -1,0 +1,285 @@
+"""A run from due to done: plan, sells, buys from realised cash, reconcile, rounds, report.
+
+Each phase begins with figures asked for after it began, and ends when nothing of ours is open.
+Nothing is remembered between turns but the state: every step is tried again on every tick, so a
+restart or a lost event delays it and changes nothing.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from . import events as e
+from .asking import alert_once, ask_figures, may_ask
+from .drafts import buy_drafts, pending_buys, sell_drafts
+from .effects import ComputeSignals, Effect
+from .plan import make_plan, picks_of, plan_again, regime_of
+from .policy import BENCHMARK, Policy
+from .pricing import NoPrice, Price, price_of
+from .runs import (
+    CASH_RUNS,
+    is_at_rest,
+    managed_positions,
+    missing_lines,
+    report_of,
+    time_left,
+)
+from .state import Phase, Run, State
+from .submitter import cancel
+from .values import Mode, Regime, Side, Symbol
+
+
+def on_anything(state: State, event: e.Event, policy: Policy) -> Iterator[e.Event | Effect]:
+    """Take the next step of the open run, where there is one to take."""
+    run = state.run
+    if run is None or state.figures.is_shutting_down:
+        return
+    if run.phase is Phase.DUE:
+        yield from _plan_when_ready(state, run, policy)
+    elif run.phase is Phase.SELLING:
+        yield from _settle_sells(state, run)
+    elif run.phase is Phase.BUYING:
+        yield from _release_buys(state, run, policy)
+    elif run.phase is Phase.RECONCILING:
+        yield from _reconcile(state, run, policy)
+
+
+def on_phase_started(
+    state: State, event: e.PhaseStarted, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """Draft the sells at once, on the plan's own figures; later phases ask for new ones."""
+    run = state.run
+    assert run is not None
+    if run.phase is Phase.SELLING:
+        for draft in sell_drafts(state, run, policy):
+            yield e.OrderDrafted(draft)
+        yield e.PhaseDrafted(run.run_id, run.phase)
+    else:
+        yield from _ask(state, run, policy)
+
+
+def on_regime_reported(
+    state: State, event: e.RegimeReported | e.SignalsReported, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """CRASH in a run: no more buys, open buys pulled, the run closed; sells finish.
+
+    What is left goes to cash in a run of its own.
+    """
+    run = state.run
+    if run is None or event.regime is not Regime.CRASH or run.trigger in CASH_RUNS:
+        return
+    if run.plan is None and run.phase is Phase.DUE:
+        return  # it will be planned under CRASH: everything to cash
+    if run.plan is not None and run.plan.regime is Regime.CRASH:
+        return
+    for order in state.open_orders():
+        if order.draft.side is Side.BUY:
+            yield from cancel(order, "regime is CRASH")
+    text = f"{run.run_id} closed: regime went from {regime_of_plan(run)} to CRASH"
+    yield e.AlertRaised("critical", "regime", text)
+    report = report_of(state, run, policy, Regime.CRASH)
+    yield e.RunFinished(run.run_id, "aborted", is_final=True, reason="CRASH", report=report)
+
+
+def regime_of_plan(run: Run) -> str:
+    """Return the regime a run was planned under, for texts."""
+    return str(run.plan.regime) if run.plan is not None else "unplanned"
+
+
+# Due: signals, figures, a price for each line; then the plan, in one commit.
+
+
+def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
+    if state.mode is not Mode.TRADING and not _is_flatten(state, run):
+        return
+    if (why := _signals_missing(run)) is not None:
+        asked_at = state.figures.signals_asked_at
+        if asked_at is None or state.now - asked_at >= policy.signals_wait:
+            if run.signals is not None:
+                yield from alert_once(state, "critical", "regime", f"{run.run_id} waits: {why}")
+            yield e.SignalsRequested(run.signal_day)
+            yield ComputeSignals(run.signal_day, tuple(sorted(state.book.positions)))
+        return
+    if not is_at_rest(state, run.phase_at):
+        yield from _ask_when_due(state, run, policy)
+        return
+    wanted = {pick.symbol for pick in picks_of(run)} | managed_positions(state, policy).keys()
+    if not wanted <= state.figures.assets_asked:
+        yield from _ask_when_due(state, run, policy)
+        return
+    _, problems = _prices(state, run, policy)
+    waits = {s: why for s, why in problems.items() if why.rule in _PASSING}
+    is_patient = run.phase_at is None or state.now - run.phase_at < policy.line_wait
+    if waits and is_patient:
+        yield from _ask_when_due(state, run, policy)
+        return
+    for symbol, why in problems.items():
+        yield e.LineDropped(run.run_id, symbol, why.rule, why.detail)
+    if problems:
+        yield e.AlertRaised("warning", "line", f"{run.run_id} dropped {', '.join(problems)}")
+    yield e.LinesChecked(run.run_id)
+
+
+_PASSING = frozenset({"price", "price_age", "price_band", "foreign_order"})
+"""Problems that may pass while we wait; the others will not."""
+
+
+def on_lines_checked(
+    state: State, event: e.LinesChecked, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """Plan with the lines that are left."""
+    run = state.run
+    assert run is not None
+    prices, _ = _prices(state, run, policy)
+    yield make_plan(state, run, prices, policy)
+
+
+def _prices(
+    state: State, run: Run, policy: Policy
+) -> tuple[dict[Symbol, Price], dict[Symbol, NoPrice]]:
+    """Return a believed price for each line that has one, and each line's problem."""
+    closes = run.signals.closes if run.signals is not None else {}
+    figures = state.figures
+    foreign = {
+        order.symbol
+        for order in (figures.snapshot.open_orders if figures.snapshot else ())
+        if not order.is_ours
+    }
+    prices: dict[Symbol, Price] = {}
+    problems: dict[Symbol, NoPrice] = {}
+    wanted = {pick.symbol for pick in picks_of(run)}
+    for symbol in sorted({*wanted, *managed_positions(state, policy)}):
+        if symbol in run.dropped:
+            continue
+        price = price_of(figures.quotes.get(symbol), closes.get(symbol), state.now, policy)
+        if isinstance(price, Price):
+            prices[symbol] = price
+        elif symbol in wanted:  # closing a position needs no price
+            problems[symbol] = price
+        asset = figures.assets.get(symbol)
+        if asset is None or not asset.tradable or asset.status != "active":
+            why = "unknown to the broker" if asset is None else f"{asset.status}, not tradable"
+            problems[symbol] = NoPrice("untradable", why)
+        elif symbol in foreign:
+            problems[symbol] = NoPrice("foreign_order", "a foreign order rests on it")
+        elif symbol in state.frozen:
+            problems[symbol] = NoPrice("frozen", state.frozen[symbol])
+        elif symbol in policy.protected:
+            problems[symbol] = NoPrice("protected", "never touched")
+    return prices, problems
+
+
+def _signals_missing(run: Run) -> str | None:
+    """Return why the run has no signals to plan by; None where it has, or needs none."""
+    if run.trigger in CASH_RUNS:
+        return None
+    if run.signals is None:
+        return "no signals yet"
+    if run.signals.regime_as_of != run.signal_day:
+        return f"the regime is of {run.signals.regime_as_of}, needed is {run.signal_day}"
+    return None
+
+
+# Selling, buying, reconciling.
+
+
+def _settle_sells(state: State, run: Run) -> Iterator[e.Event | Effect]:
+    if not any(state.open_orders()):
+        yield e.PhaseStarted(run.run_id, Phase.BUYING, run.round)
+
+
+def _release_buys(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
+    if state.halt is not None or run.trigger in CASH_RUNS:
+        pending: list[e.PlanLine] = []
+    else:
+        pending = pending_buys(state, run, policy)
+    if not pending:
+        if not any(state.open_orders()):
+            yield e.PhaseStarted(run.run_id, Phase.RECONCILING, run.round)
+        return
+    if state.mode is not Mode.TRADING:
+        return
+    snapshot = state.figures.snapshot
+    assert run.phase_at is not None
+    since = max(run.phase_at, state.book.changed_at or run.phase_at)
+    if snapshot is None or snapshot.asked_at < since:
+        yield from _ask_when_due(state, run, policy)
+        return
+    drafts, unpriced = buy_drafts(state, run, pending, policy)
+    for draft in drafts:
+        yield e.OrderDrafted(draft)
+    is_patient = state.now - run.phase_at < policy.line_wait
+    waits = [s for s, why in unpriced.items() if why.rule in _PASSING and is_patient]
+    for symbol, why in unpriced.items():
+        if symbol not in waits:
+            yield e.LineDropped(run.run_id, symbol, why.rule, why.detail)
+    if waits:
+        yield from _ask_when_due(state, run, policy)
+    if drafts or len(unpriced) > len(waits):
+        yield e.PhaseDrafted(run.run_id, run.phase)
+
+
+def _reconcile(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
+    if not is_at_rest(state, run.phase_at):
+        yield from _ask_when_due(state, run, policy)
+        return
+    missing = missing_lines(state, run, policy)
+    regime = run.plan.regime if run.plan is not None else regime_of(state, run)
+    report = report_of(state, run, policy, regime)
+    if not missing:
+        yield from _finish(state, run, "done", report)
+        return
+    has_time = time_left(state, run) > policy.fill_timeout
+    can_trade = state.mode is Mode.TRADING or (
+        state.mode is Mode.REDUCE_ONLY and all(gap < 0 for gap in missing.values())
+    )
+    if run.session_round < policy.rounds and has_time and can_trade:
+        prices, _ = _prices(state, run, policy)
+        text = ", ".join(f"{s} {gap:+f}" for s, gap in missing.items())
+        yield e.AlertRaised("warning", "round", f"{run.run_id} plans again: missing {text}")
+        yield plan_again(state, run, prices, policy)
+        return
+    if run.session_round < policy.rounds and has_time:
+        return  # not trading just now: wait for it
+    yield from _finish(state, run, "degraded", report)
+
+
+def _finish(
+    state: State, run: Run, outcome: str, report: e.RunReport
+) -> Iterator[e.Event | Effect]:
+    off = "; ".join(report.discrepancies)
+    if outcome == "done":
+        text = f"{run.run_id} done: {report.achieved_pct:.1%} deployed" + (
+            f" ({off})" if off else ""
+        )
+        yield e.AlertRaised("info", "run", text)
+    else:
+        text = f"{run.run_id} degraded, goes on in the next session: {off}"
+        yield e.AlertRaised("error", "run", text)
+    yield e.EquityMarked(
+        run.order_day,
+        report.final_equity,
+        state.book.cash,
+        _benchmark(state),
+    )
+    yield e.RunFinished(run.run_id, outcome, is_final=outcome == "done", reason=off, report=report)
+
+
+def _benchmark(state: State) -> Decimal | None:
+    quote = state.figures.quotes.get(BENCHMARK)
+    return quote.last if quote is not None else None
+
+
+def _is_flatten(state: State, run: Run) -> bool:
+    return run.trigger == "stop" and state.halt is not None and state.halt.is_complete
+
+
+def _ask(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
+    picks = {pick.symbol for pick in picks_of(run)}
+    symbols = {*picks, *state.book.positions, policy.benchmark}
+    assets = {*picks, *state.book.positions} - state.figures.assets_asked
+    yield from ask_figures(state, symbols, assets)
+
+
+def _ask_when_due(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
+    if may_ask(state, policy):
+        yield from _ask(state, run, policy)

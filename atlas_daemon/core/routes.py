@@ -1,0 +1,69 @@
+"""The map of the house: which event goes to which handlers, in which order. Nothing else is wiring.
+
+Read it as the story of a rebalance: a tick finds a slot due, signals and figures are asked for,
+the plan passes the gates, sells are drafted, approved, sent; their fills settle the phase; buys
+follow from realised cash; the books are compared; the run is reported.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from . import asking, halter, planner, reconciler, scheduler, submitter, tracker, validator
+from . import events as e
+from .effects import Effect
+from .policy import Policy
+from .state import State
+
+Handler = Callable[[State, Any, Policy], Iterable[e.Event | Effect]]
+
+ROUTES: Mapping[type[e.Event], tuple[Handler, ...]] = {
+    # ourselves, time, the operator
+    e.DaemonStarted: (reconciler.on_daemon_started, halter.on_daemon_started),
+    e.Ticked: (
+        tracker.on_ticked,
+        submitter.on_ticked,
+        reconciler.on_ticked,
+        halter.on_ticked,
+        scheduler.on_ticked,
+        planner.on_anything,
+    ),
+    e.StopRequested: (halter.on_stop_requested,),
+    e.ResumeRequested: (halter.on_resume_requested,),
+    e.RebalanceRequested: (scheduler.on_rebalance_requested,),
+    e.AdoptRequested: (reconciler.on_adopt_requested,),
+    # the broker
+    e.StreamReported: (reconciler.on_stream_reported,),
+    e.FrameUnread: (tracker.on_frame_unread,),
+    e.OrderReported: (tracker.on_order_reported,),
+    e.OrderFilled: (tracker.on_order_filled,),
+    e.SubmitRefused: (tracker.on_submit_refused,),
+    e.SubmitWithheld: (tracker.on_submit_withheld,),
+    e.SubmitUnconfirmed: (tracker.on_submit_unconfirmed,),
+    e.OrderNotFound: (tracker.on_order_not_found, submitter.on_order_not_found),
+    e.SnapshotReported: (
+        reconciler.on_snapshot_reported,
+        halter.on_snapshot_reported,
+        planner.on_anything,
+    ),
+    e.SessionsReported: (reconciler.on_sessions_reported,),
+    e.FetchFailed: (reconciler.on_fetch_failed,),
+    # the strategy
+    e.SignalsReported: (planner.on_regime_reported, planner.on_anything),
+    e.RegimeReported: (planner.on_regime_reported, scheduler.on_regime_reported),
+    # decided
+    e.LatchFailed: (halter.on_latch_failed,),
+    e.BookMatched: (reconciler.on_book_matched,),
+    e.ModeChanged: (planner.on_anything,),
+    e.RunStarted: (planner.on_anything,),
+    e.RunContinued: (planner.on_anything,),
+    e.LinesChecked: (planner.on_lines_checked,),
+    e.RunPlanned: (validator.on_run_planned,),
+    e.PhaseStarted: (planner.on_phase_started,),
+    e.OrderDrafted: (validator.on_order_drafted,),
+    e.OrderRefused: (submitter.on_order_refused,),
+    e.OrderApproved: (submitter.on_order_approved,),
+    e.PhaseDrafted: (planner.on_anything,),
+    e.CancelRequested: (tracker.on_cancel_requested,),
+    e.OrderStepped: (planner.on_anything,),
+    e.AlertRaised: (asking.on_alert_raised,),
+}

@@ -1,0 +1,250 @@
+"""News of our orders: statuses step by the table, fills are booked as increases. Nothing is sent.
+
+News may come twice, late, out of order, or before the answer to our own request: what adds
+nothing yields nothing. A look at an open order is asked for on every tick where one is due.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from . import events as e
+from .effects import Effect, FetchOrder
+from .orders import BROKER_NEWS, Order, OrderNews, OrderStatus, step
+from .policy import Policy
+from .state import State
+from .values import ZERO, BrokerOrderId
+
+
+def on_order_reported(
+    state: State, event: e.OrderReported, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """Bring one of our orders up to what the broker says of it as a whole."""
+    order = state.orders.get(event.order_id)
+    if order is None:
+        yield from _unmatched(state, event)
+        return
+    yield from _disputes(order, event)
+    increase = event.filled_qty - order.filled_qty
+    if increase > 0 and event.filled_avg_price is not None:
+        value = event.filled_avg_price * event.filled_qty - order.filled_value
+        price = value / increase
+        if price <= 0:  # averages are rounded: a gap this small has no price of its own
+            price = event.filled_avg_price
+        yield _booked(order, increase, price, event.filled_qty)
+    elif increase > 0:
+        # Shares moved at a price nobody told: not booked on a guess, asked after.
+        yield from _look_up(order)
+        return
+    yield from _stepped(state, order, event.status, event.broker_order_id, event.detail)
+
+
+def on_order_filled(
+    state: State, event: e.OrderFilled, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """Book one execution; where executions before it were missed, book those with it."""
+    order = state.orders.get(event.order_id)
+    if order is None:
+        yield from _unmatched(state, event)
+        return
+    increase = event.filled_qty - order.filled_qty
+    if event.execution_id in order.execution_ids or increase <= 0:
+        yield from _stepped(state, order, event.status, event.broker_order_id)
+        return
+    if increase == event.qty:
+        price = event.price
+    elif event.filled_avg_price is not None:
+        price = (event.filled_avg_price * event.filled_qty - order.filled_value) / increase
+    else:
+        yield from _look_up(order)
+        return
+    if price <= 0:
+        price = event.price
+    yield _booked(order, increase, price, event.filled_qty, event.execution_id)
+    yield from _stepped(state, order, event.status, event.broker_order_id)
+
+
+def on_submit_refused(
+    state: State, event: e.SubmitRefused, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """The broker said no. To a second request under the same id it is no word on the first."""
+    order = state.orders[event.order_id]
+    if order.status is OrderStatus.SENDING and order.sends > 1:
+        yield _stepped_to(order, OrderStatus.UNKNOWN, event.reason)
+        yield from _look_up(order)
+        return
+    reason = f"{event.http_status}/{event.code}: {event.reason}"
+    yield from _own_step(order, OrderNews.REFUSED, reason)
+
+
+def on_submit_withheld(
+    state: State, event: e.SubmitWithheld, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """The order never left; where an earlier request under its id did, that one is in doubt."""
+    order = state.orders[event.order_id]
+    news = OrderNews.WITHHELD if order.sends == 1 else OrderNews.UNCONFIRMED
+    yield from _own_step(order, news, event.why)
+
+
+def on_submit_unconfirmed(
+    state: State, event: e.SubmitUnconfirmed, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """Ask by id: the order may or may not exist."""
+    order = state.orders[event.order_id]
+    yield from _own_step(order, OrderNews.UNCONFIRMED, event.detail)
+    yield from _look_up(order)
+
+
+def on_order_not_found(
+    state: State, event: e.OrderNotFound, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """An unknown order lapses when it was not found twice, long enough apart and after its request.
+
+    Once is no proof: the look-up may have overtaken the request.
+    """
+    order = state.orders.get(event.order_id)
+    if order is None or order.status is not OrderStatus.UNKNOWN:
+        return
+    late = [
+        at
+        for at in state.figures.not_found.get(event.order_id, ())
+        if at - order.sent_at > policy.answer_wait
+    ]
+    if late and late[-1] - late[0] >= policy.lapse_gap:
+        evidence = f"not found at {late[0]:%H:%M:%S} and {late[-1]:%H:%M:%S} UTC"
+        yield from _own_step(order, OrderNews.LAPSED, evidence)
+
+
+def on_frame_unread(
+    state: State, event: e.FrameUnread, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """It may have been news of an order: ask after every open one."""
+    yield e.AlertRaised("warning", "frame", f"unreadable stream frame: {event.detail}")
+    for order in state.open_orders():
+        yield from _look_up(order)
+
+
+def on_cancel_requested(
+    state: State, event: e.CancelRequested, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """Step the order; what sends the request is yielded by whoever wants the cancel."""
+    order = state.orders[event.order_id]
+    if not order.is_done:
+        yield from _own_step(order, OrderNews.CANCEL_ASKED, "")
+
+
+def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event | Effect]:
+    """Poll open orders behind the stream, faster while it is down or an answer is overdue."""
+    is_blind = state.figures.stream != "listening"
+    for order in state.open_orders():
+        seen_at = state.figures.looked_up.get(order.draft.order_id, order.changed_at)
+        is_urgent = is_blind or order.is_in_doubt or order.status is OrderStatus.CANCELING
+        every = policy.poll_blind_every if is_urgent else policy.poll_every
+        if order.status is OrderStatus.SENDING and state.now - order.sent_at < policy.answer_wait:
+            if state.figures.started_at is None or order.sent_at >= state.figures.started_at:
+                continue  # the request is still under way in this very process
+        if state.now - seen_at >= every:
+            yield from _look_up(order)
+
+
+def _booked(
+    order: Order, qty: Decimal, price: Decimal, filled_qty: Decimal, execution_id: str = ""
+) -> e.FillBooked:
+    draft = order.draft
+    return e.FillBooked(
+        order_id=draft.order_id,
+        symbol=draft.symbol,
+        side=draft.side,
+        qty=qty,
+        price=price,
+        filled_qty=filled_qty,
+        is_complete=filled_qty >= draft.qty,
+        execution_id=execution_id,
+    )
+
+
+def _stepped(
+    state: State,
+    order: Order,
+    broker_status: str,
+    broker_order_id: BrokerOrderId | None,
+    reason: str = "",
+) -> Iterator[e.Event | Effect]:
+    news = BROKER_NEWS.get(broker_status)
+    if news is None:
+        if broker_status != order.broker_status:
+            text = f"order {order.draft.order_id} has the unknown status {broker_status!r}"
+            yield e.AlertRaised("warning", "order status", text)
+        news = OrderNews.WORKING
+    after = step(order.draft.order_id, order.status, news)
+    if order.is_done and order.status is after:
+        return
+    is_news = after is not order.status or (
+        broker_order_id is not None and order.broker_order_id is None
+    )
+    if not is_news and (order.is_done or broker_status == order.broker_status):
+        return
+    if not order.is_done and news is OrderNews.WORKING and _is_older(order, broker_status):
+        return
+    yield e.OrderStepped(order.draft.order_id, after, broker_status, broker_order_id, reason)
+    if order.is_done and after is not order.status:
+        text = f"order {order.draft.order_id} was {order.status} and is {after}"
+        yield e.AlertRaised("error", "order", text)
+
+
+_RANK = {"pending_new": 0, "accepted": 1, "new": 2, "partially_filled": 3}
+
+
+def _is_older(order: Order, broker_status: str) -> bool:
+    """True where the news is an earlier word than the one we have: it adds nothing."""
+    had, told = _RANK.get(order.broker_status), _RANK.get(broker_status)
+    return had is not None and told is not None and told < had and not order.is_in_doubt
+
+
+def _own_step(order: Order, news: OrderNews, reason: str) -> Iterator[e.Event | Effect]:
+    after = step(order.draft.order_id, order.status, news)
+    if after is not order.status:
+        yield _stepped_to(order, after, reason)
+
+
+def _stepped_to(order: Order, status: OrderStatus, reason: str) -> e.OrderStepped:
+    return e.OrderStepped(order.draft.order_id, status, "", None, reason)
+
+
+def _look_up(order: Order) -> Iterator[e.Event | Effect]:
+    yield e.LookUpRequested(order.draft.order_id)
+    yield FetchOrder(order.draft.order_id)
+
+
+def _disputes(order: Order, event: e.OrderReported) -> Iterator[e.Event | Effect]:
+    draft = order.draft
+    differs = [
+        f"{name} {theirs}, ours {ours}"
+        for name, ours, theirs in (
+            ("symbol", draft.symbol, event.symbol),
+            ("side", draft.side, event.side),
+            ("qty", draft.qty, event.qty),
+        )
+        if theirs is not None and ours != theirs
+    ]
+    if differs and order.broker_order_id is None:
+        detail = "; ".join(differs)
+        yield e.OrderDisputed(draft.order_id, detail)
+        yield e.AlertRaised("critical", "order", f"order {draft.order_id} differs: {detail}")
+
+
+def _unmatched(state: State, event: e.OrderReported | e.OrderFilled) -> Iterator[e.Event | Effect]:
+    """News of an order that is not in the state: foreign, or of a run closed long ago."""
+    if str(event.broker_order_id) in state.foreign or event.filled_qty > ZERO:
+        return  # told already; what it moved shows when the positions are compared
+    is_end = BROKER_NEWS.get(event.status) not in (None, OrderNews.WORKING, OrderNews.CANCELING)
+    if is_end or any(event.order_id.startswith(f"atlas-{run_id}-") for run_id in state.run_ids):
+        return
+    qty = event.qty if isinstance(event, e.OrderReported) else event.order_qty
+    yield e.ForeignOrderFound(
+        event.broker_order_id,
+        event.order_id,
+        event.symbol,
+        event.side,
+        qty,
+        event.order_id.startswith("atlas-"),
+    )

@@ -1,0 +1,198 @@
+"""The operator's side door under /_admin, for tests and demos: state, clock, faults, money.
+
+Not Alpaca's; open to this machine only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from atlas_daemon.paper import corporate, refusals, wire
+from atlas_daemon.paper.accounts import Account
+from atlas_daemon.paper.desk import Desk
+from atlas_daemon.paper.faults import Fault
+from atlas_daemon.paper.gate import DESK, json_body, reply
+from atlas_daemon.paper.stream import SWITCHBOARD
+
+T = TypeVar("T")
+
+
+class ClockChange(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /_admin/clock."""
+
+    speed: float | None = None
+    at: datetime | None = None
+
+
+class Reset(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /_admin/accounts/reset: the account of `key` (default: the first) begins anew."""
+
+    key: str | None = None
+    cash: Decimal | None = None
+
+
+class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /_admin/accounts."""
+
+    key: str
+    secret: str
+    cash: Decimal
+
+
+class Happening(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /_admin/events: money moved (one of `MONEY_KINDS`), `halt` or `resume` of a symbol."""
+
+    kind: str
+    amount: Decimal | None = None
+    symbol: str | None = None
+    key: str | None = None
+    description: str = ""
+
+
+def routes() -> list[web.RouteDef]:
+    """Method, path and handler of each admin endpoint."""
+    return [
+        web.get("/_admin/state", show_state),
+        web.post("/_admin/clock", set_clock),
+        web.post("/_admin/faults", arm_fault),
+        web.delete("/_admin/faults", clear_faults),
+        web.post("/_admin/accounts", open_account),
+        web.post("/_admin/accounts/reset", reset_account),
+        web.post("/_admin/events", happen),
+    ]
+
+
+async def show_state(request: web.Request) -> web.Response:
+    """GET /_admin/state: time, speed, accounts in short, armed faults."""
+    desk = request.app[DESK]
+    now = desk.settle()
+    return reply(
+        {
+            "at": wire.moment(now),
+            "speed": desk.clock.speed,
+            "is_open": desk.exchange.engine.session is not None,
+            "listeners": request.app[SWITCHBOARD].listeners(),
+            "halted": sorted(desk.exchange.engine.halted),
+            "faults": [msgspec.to_builtins(fault) for fault in desk.faults.armed],
+            "accounts": [_short(account) for account in desk.exchange.by_key.values()],
+        }
+    )
+
+
+def _short(account: Account) -> wire.Json:
+    return {
+        "id": account.id,
+        "key": account.key,
+        "cash": refusals.plain(account.cash),
+        "positions": {p.symbol: refusals.plain(p.qty) for p in account.positions.values()},
+        "open_orders": len(account.open),
+        "orders": len(account.orders),
+        "activities": len(account.activities),
+    }
+
+
+async def set_clock(request: web.Request) -> web.Response:
+    """POST /_admin/clock {"speed": ..., "at": ...}: forward only."""
+    desk = request.app[DESK]
+    change = await _read(request, ClockChange)
+    if change.at is not None and change.at.tzinfo is None:
+        raise refusals.malformed("at needs an offset")
+    desk.settle()
+    at = change.at.astimezone(UTC) if change.at is not None else None
+    _valid(lambda: desk.clock.set(at=at, speed=change.speed))
+    return reply({"at": wire.moment(desk.settle()), "speed": desk.clock.speed})
+
+
+async def arm_fault(request: web.Request) -> web.Response:
+    """POST /_admin/faults {"kind": ..., "count": ..., "probability": ..., ...}."""
+    desk = request.app[DESK]
+    fault = await _read(request, Fault)
+    if fault.kind == "stream_drop":
+        request.app[SWITCHBOARD].cut_all()
+    elif fault.kind == "reject_symbol":
+        desk.exchange.engine.rejecting[fault.symbol] = 1 if fault.count is None else fault.count
+    else:
+        desk.faults.arm(fault)
+    return reply({"armed": len(desk.faults.armed)})
+
+
+async def clear_faults(request: web.Request) -> web.Response:
+    """DELETE /_admin/faults."""
+    desk = request.app[DESK]
+    desk.faults.clear()
+    desk.exchange.engine.rejecting.clear()
+    return reply({"armed": 0})
+
+
+async def open_account(request: web.Request) -> web.Response:
+    """POST /_admin/accounts: one more account."""
+    desk = request.app[DESK]
+    wanted = await _read(request, NewAccount)
+    if wanted.key in desk.exchange.by_key or not wanted.key or wanted.cash < 0:
+        raise refusals.invalid("key must be new, cash not negative")
+    desk.settle()
+    return reply(_short(desk.exchange.open_account(wanted.key, wanted.secret, wanted.cash)))
+
+
+async def reset_account(request: web.Request) -> web.Response:
+    """POST /_admin/accounts/reset: everything gone, fresh cash, a new account number."""
+    desk = request.app[DESK]
+    wanted = await _read(request, Reset)
+    desk.settle()
+    account = _account(desk, wanted.key)
+    return reply(_short(desk.reset_account(account.key, wanted.cash)))
+
+
+async def happen(request: web.Request) -> web.Response:
+    """POST /_admin/events: what befalls an account or a symbol from outside."""
+    desk = request.app[DESK]
+    event = await _read(request, Happening)
+    now = desk.settle()
+    engine = desk.exchange.engine
+    if event.kind in ("halt", "resume"):
+        if event.symbol is None or not desk.exchange.knows(event.symbol):
+            raise refusals.invalid("symbol is not known")
+        (engine.halted.add if event.kind == "halt" else engine.halted.discard)(event.symbol)
+        return reply({"halted": sorted(engine.halted)})
+    if event.kind not in corporate.MONEY_KINDS or event.amount is None:
+        raise refusals.invalid(f"kind must be halt, resume or one of {corporate.MONEY_KINDS}")
+    account = _account(desk, event.key)
+    activity = corporate.move_money(
+        account,
+        event.kind,
+        event.amount,
+        now,
+        symbol=event.symbol,
+        description=event.description,
+    )
+    desk.touch()
+    return reply(wire.activity(activity))
+
+
+def _account(desk: Desk, key: str | None) -> Account:
+    account = desk.exchange.by_key.get(key or desk.config.key)
+    if account is None:
+        raise refusals.not_found("account not found")
+    return account
+
+
+async def _read(request: web.Request, kind: type[T]) -> T:
+    """The body as that kind of request. Raises RefusedError (400, 422)."""
+    body = await json_body(request)
+    try:
+        return msgspec.convert(body, kind, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise refusals.invalid(str(error)) from None
+
+
+def _valid(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except ValueError as error:
+        raise refusals.invalid(str(error)) from None

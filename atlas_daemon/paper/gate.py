@@ -1,0 +1,185 @@
+"""The door of the server: request ids, keys, the rate limit, faults acted out, refusals as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import math
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from atlas_daemon.paper import refusals
+from atlas_daemon.paper.accounts import Account
+from atlas_daemon.paper.desk import Desk
+from atlas_daemon.paper.faults import Fault
+
+DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
+LIMITS: web.AppKey[dict[str, Window]] = web.AppKey("limits", dict)
+ACCOUNT = "paper_account"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_OPEN_PATHS = ("/stream", "/_admin")
+_HTML_401 = (
+    "<html>\r\n<head><title>401 Authorization Required</title></head>\r\n<body>\r\n"
+    "<center><h1>401 Authorization Required</h1></center>\r\n<hr><center>nginx</center>\r\n"
+    "</body>\r\n</html>\r\n"
+)
+
+
+@dataclass
+class Window:
+    """Requests of one key in the running minute of the broker's time."""
+
+    minute: int
+    used: int = 0
+
+
+def reply(body: object, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.Response(
+        body=msgspec.json.encode(body), status=status, content_type="application/json"
+    )
+
+
+def html(status: int, title: str) -> web.Response:
+    """An answer from the edge in front of the API: HTML, whatever was asked."""
+    text = f"<html><head><title>{status} {title}</title></head><body>{title}</body></html>"
+    return web.Response(text=text, status=status, content_type="text/html")
+
+
+async def json_body(request: web.Request) -> object:
+    """The request's JSON, {} where there is none. Raises RefusedError (400)."""
+    raw = await request.read()
+    if not raw:
+        return {}
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        raise refusals.malformed() from None
+
+
+def account_of(request: web.Request) -> Account:
+    """The account whose key the request carries."""
+    account = request[ACCOUNT]
+    assert isinstance(account, Account)
+    return account
+
+
+@web.middleware
+async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every request passes here; nothing but a JSON answer (or a fault) leaves."""
+    desk = request.app[DESK]
+    request_id = desk.next_request_id()
+    headers = {"X-Request-ID": request_id}
+    try:
+        response = await _pass(request, handler, desk, headers)
+    except refusals.RefusedError as refused:
+        response = reply(refused.body, refused.status)
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+        response = reply(refusals.not_found("endpoint not found.").body, 404)
+    except web.HTTPRequestEntityTooLarge:
+        response = reply({"code": 41310000, "message": "request body is too large"}, 413)
+    if not response.prepared:
+        response.headers.update(headers)
+    return response
+
+
+async def _pass(
+    request: web.Request, handler: Handler, desk: Desk, headers: dict[str, str]
+) -> web.StreamResponse:
+    if request.path.startswith(_OPEN_PATHS):
+        if request.path.startswith("/_admin"):
+            _check_local(request)
+        return await handler(request)
+    key = request.headers.get("APCA-API-KEY-ID")
+    secret = request.headers.get("APCA-API-SECRET-KEY")
+    if key is None or secret is None:
+        return web.Response(text=_HTML_401, status=401, content_type="text/html")
+    account = desk.account_with(key, secret)
+    if account is None:
+        raise refusals.unauthorized()
+    request[ACCOUNT] = account
+    desk.settle()
+    _count(request.app[LIMITS], desk, key, headers)
+    fault = desk.faults.for_request(request.method, request.path)
+    if fault is None:
+        return await _handled(request, handler, desk)
+    return await _faulty(request, handler, desk, fault, headers)
+
+
+async def _handled(request: web.Request, handler: Handler, desk: Desk) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    finally:
+        if request.method != "GET":
+            desk.touch()
+            desk.settle()
+
+
+def _count(windows: dict[str, Window], desk: Desk, key: str, headers: dict[str, str]) -> None:
+    """Take one request off the key's budget and say so in headers. Raises RefusedError (429)."""
+    limit = desk.config.rate_limit_per_min
+    if limit <= 0:
+        return
+    epoch_s = desk.exchange.now.timestamp()
+    minute = math.floor(epoch_s / 60)
+    window = windows.get(key)
+    if window is None or window.minute != minute:
+        window = windows[key] = Window(minute)
+    window.used += 1
+    headers["X-RateLimit-Limit"] = str(limit)
+    headers["X-RateLimit-Remaining"] = str(max(limit - window.used, 0))
+    headers["X-RateLimit-Reset"] = str((minute + 1) * 60)
+    if window.used > limit:
+        raise refusals.too_many_requests()
+
+
+async def _faulty(
+    request: web.Request, handler: Handler, desk: Desk, fault: Fault, headers: dict[str, str]
+) -> web.StreamResponse:
+    """Act out a fault: some before the request is handled, some after."""
+    if fault.kind == "drop_before_accept":
+        return _reset(request)
+    if fault.kind == "http_500_html":
+        return html(500, "Internal Server Error")
+    if fault.kind == "http_429":
+        if not fault.headers:
+            headers.clear()
+        raise refusals.too_many_requests()
+    try:
+        response = await _handled(request, handler, desk)
+    except refusals.RefusedError as refused:
+        response = reply(refused.body, refused.status)
+    if fault.kind == "accept_then_reset":
+        return _reset(request)
+    if fault.kind == "accept_then_504":
+        return html(504, "Gateway Time-out")
+    if fault.kind == "accept_then_html":
+        return html(200, "Welcome")
+    await asyncio.sleep(fault.seconds if fault.kind == "delay" else 3600)
+    return response
+
+
+def _reset(request: web.Request) -> web.Response:
+    """Cut the connection with a TCP reset; the answer returned goes nowhere."""
+    transport = request.transport
+    if transport is not None:
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return web.Response()
+
+
+def _check_local(request: web.Request) -> None:
+    """Let only this machine in, and no web page's script. Raises RefusedError."""
+    remote = request.remote
+    is_local = remote is not None and ipaddress.ip_address(remote).is_loopback
+    if not is_local or "Origin" in request.headers:
+        raise refusals.RefusedError(403, {"message": "forbidden."})

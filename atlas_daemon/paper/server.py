@@ -1,0 +1,125 @@
+"""The local broker's composition root: desk, endpoints and stream on one port, and the tick."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from atlas_daemon.paper import admin, data_api, ledger, reference, rest
+from atlas_daemon.paper.desk import Desk, PaperConfig
+from atlas_daemon.paper.gate import DESK, LIMITS, gate
+from atlas_daemon.paper.stream import SWITCHBOARD, Switchboard, stream
+
+__all__ = ["PaperConfig", "RemoteHostError", "RunningBroker", "serve", "start"]
+
+BODY_MAX = 64 * 1024
+SAVE_EVERY_S = 1.0
+
+
+class RemoteHostError(Exception):
+    """The broker was asked to listen beyond this machine. Its text is one line for a person."""
+
+
+@dataclass
+class RunningBroker:
+    """A broker that listens: its addresses, the default account's key, and how to stop it."""
+
+    url: str
+    stream_url: str
+    host: str
+    port: int
+    key: str
+    secret: str
+    desk: Desk
+    _runner: web.AppRunner
+    _tick: asyncio.Task[None]
+
+    async def wait(self) -> None:
+        """Until the broker ends; raises what ended it."""
+        await asyncio.shield(self._tick)
+
+    async def stop(self) -> None:
+        """Say farewell to the listeners, close the port, save the state."""
+        self._tick.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._tick
+        await self._runner.app[SWITCHBOARD].close_all()
+        await self._runner.cleanup()
+        self.desk.settle()
+        self.desk.touch()
+        self.desk.save()
+
+
+async def start(config: PaperConfig) -> RunningBroker:
+    """Start a broker and return once it listens.
+
+    Raises RemoteHostError for a host beyond loopback without `allow_remote`, StateFileError for a
+    state file that cannot be read, OSError where the port is taken.
+    """
+    if not config.allow_remote and not _is_loopback(config.host):
+        raise RemoteHostError(
+            f"paper: host {config.host} is reachable from outside; use 127.0.0.1 or allow it"
+        )
+    desk = Desk(config)
+    runner = web.AppRunner(_application(desk), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, config.host, config.port)
+        await site.start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    port = int(runner.addresses[0][1])
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return RunningBroker(
+        url=f"http://{host}:{port}",
+        stream_url=f"ws://{host}:{port}/stream",
+        host=config.host,
+        port=port,
+        key=config.key,
+        secret=config.secret,
+        desk=desk,
+        _runner=runner,
+        _tick=asyncio.create_task(_tick(desk), name="paper-tick"),
+    )
+
+
+async def serve(config: PaperConfig, on_ready: Callable[[RunningBroker], None]) -> None:
+    """Run a broker until cancelled; `on_ready` is told once it listens."""
+    broker = await start(config)
+    try:
+        on_ready(broker)
+        await broker.wait()
+    finally:
+        await broker.stop()
+
+
+def _application(desk: Desk) -> web.Application:
+    app = web.Application(middlewares=[gate], client_max_size=BODY_MAX)
+    app[DESK] = desk
+    app[LIMITS] = {}
+    app[SWITCHBOARD] = Switchboard(desk)
+    for part in (rest, ledger, reference, data_api, admin):
+        app.add_routes(part.routes())
+    app.add_routes([web.get("/stream", stream), web.get("/stream/", stream)])
+    return app
+
+
+async def _tick(desk: Desk) -> None:
+    """Keep the exchange at the clock's time, and the state file at the exchange's."""
+    while True:
+        desk.settle()
+        desk.save(every_s=SAVE_EVERY_S)
+        await asyncio.sleep(desk.config.tick_s)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
