@@ -1,6 +1,5 @@
 """One turn: an event in; a new state, the entries to keep and the effects to run, out. Pure."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -60,6 +59,6 @@ def take_turn(state: State, event: Event, at: datetime, policy: Policy) -> Turn:
 
 
 def _answers(
-    handler: Callable[..., object], state: State, event: Event | None, policy: Policy
+    handler: Handler, state: State, event: Event | None, policy: Policy
 ) -> list[Event | Effect]:
-    return list(handler(state, event, policy))  # type: ignore[call-overload]
+    return list(handler(state, event, policy))

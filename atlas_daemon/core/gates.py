@@ -201,10 +201,10 @@ def decided_price(state: State, draft: Draft, policy: Policy) -> Decimal:
     lines = plan.lines if plan is not None else ()
     line = next((line for line in lines if line.symbol == draft.symbol), None)
     expected = draft.expected_price
-    if line is not None and line.price is not None:
-        if expected is None or not has_drifted(line, expected, policy):
-            return line.price
-    return price_paid(draft)
+    if line is None or line.price is None:
+        return price_paid(draft)
+    is_drifted = expected is not None and has_drifted(line, expected, policy)
+    return price_paid(draft) if is_drifted else line.price
 
 
 def price_paid(draft: Draft) -> Decimal:

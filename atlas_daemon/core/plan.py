@@ -53,7 +53,9 @@ def make_plan(
     kept = [p for p in picks if p.symbol not in run.dropped]
     # A dropped line that is held stays as it is: its value is not there to be spent.
     stuck = sum((_value_held(state, s) for s in run.dropped if s in held), ZERO)
-    equity = managed_equity(state, policy)
+    equity = max(managed_equity(state, policy), ZERO)
+    if equity == 0:  # nothing to size with (S025): what is held may still be closed
+        kept = []
     stuck_pct = min(stuck / equity, Decimal(1)) if equity > 0 else ZERO
     fractionable = frozenset(
         s for s, a in state.figures.assets.items() if policy.fractional and a.fractionable

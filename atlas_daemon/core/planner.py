@@ -112,8 +112,8 @@ def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event
     if waits and is_patient:
         yield from _ask_when_due(state, run, policy)
         return
-    for symbol, why in problems.items():
-        yield e.LineDropped(run.run_id, symbol, why.rule, why.detail)
+    for symbol, problem in problems.items():
+        yield e.LineDropped(run.run_id, symbol, problem.rule, problem.detail)
     if problems:
         yield e.AlertRaised("warning", "line", f"{run.run_id} dropped {', '.join(problems)}")
     yield e.LinesChecked(run.run_id)

@@ -221,8 +221,16 @@ def report_of(state: State, run: Run, policy: Policy, regime: Regime) -> e.RunRe
         actual = held.get(line.symbol, ZERO)
         note = run.dropped.get(line.symbol) or run.trimmed.get(line.symbol) or line.note
         price = prices.get(line.symbol) or line.price or ZERO
-        weights = [q * price / equity if equity > 0 else ZERO for q in (line.target_qty, actual)]
-        lines.append(e.AchievedLine(line.symbol, line.target_qty, actual, *_rounded(weights), note))
+        lines.append(
+            e.AchievedLine(
+                line.symbol,
+                line.target_qty,
+                actual,
+                target_weight=_share(line.target_qty * price, equity),
+                actual_weight=_share(actual * price, equity),
+                note=note,
+            )
+        )
         if abs(actual - line.target_qty) > policy.qty_tolerance:
             off.append(f"{line.symbol}: target {line.target_qty:f}, actual {actual:f}")
     value = sum((q * prices[s] for s, q in held.items()), ZERO)
@@ -235,11 +243,11 @@ def report_of(state: State, run: Run, policy: Policy, regime: Regime) -> e.RunRe
         final_equity=snapshot.account.equity if snapshot else ZERO,
         regime=regime,
         allocation_pct=ALLOCATION[regime],
-        achieved_pct=round(value / equity, 4) if equity > 0 else ZERO,
+        achieved_pct=_share(value, equity),
         lines=tuple(lines),
         discrepancies=tuple(off),
     )
 
 
-def _rounded(weights: list[Decimal]) -> list[Decimal]:
-    return [round(weight, 4) for weight in weights]
+def _share(value: Decimal, equity: Decimal) -> Decimal:
+    return round(value / equity, 4) if equity > 0 else ZERO

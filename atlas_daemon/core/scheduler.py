@@ -8,7 +8,7 @@ from datetime import date
 
 from . import events as e
 from .effects import Effect
-from .moments import new_york_day
+from .moments import NEW_YORK, new_york_day
 from .policy import Policy
 from .runs import Slot, next_slot, open_slots, run_id_for
 from .sessions import NYSE
@@ -75,7 +75,7 @@ def due_slot(state: State, policy: Policy) -> Slot | None:
 
 
 def tradable_session(state: State, policy: Policy) -> Session | None:
-    """Return the running session where a run may start in it: settled open, enough time, trading."""
+    """Return the running session where a run may start in it: open for a while, time enough."""
     session = NYSE.session_at(state.now)
     if session is None or state.mode is not Mode.TRADING or state.calendar_dispute:
         return None
@@ -96,9 +96,10 @@ def _why_not(state: State, policy: Policy) -> tuple[str, str] | None:
         coming = NYSE.next_session(new_york_day(state.now))
         if coming.opens_at <= state.now:
             coming = NYSE.session_after(coming.day)
+        opens = coming.opens_at.astimezone(NEW_YORK)
         return (
             "market_hours",
-            f"the market is closed; it opens {coming.opens_at:%Y-%m-%d %H:%M} UTC",
+            f"the market is closed; it opens {opens:%Y-%m-%d %H:%M} New York",
         )
     if state.mode is not Mode.TRADING:
         return "mode", f"{state.mode}: {state.mode_reason}"

@@ -139,11 +139,20 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
         seen_at = state.figures.looked_up.get(order.draft.order_id, order.changed_at)
         is_urgent = is_blind or order.is_in_doubt or order.status is OrderStatus.CANCELING
         every = policy.poll_blind_every if is_urgent else policy.poll_every
-        if order.status is OrderStatus.SENDING and state.now - order.sent_at < policy.answer_wait:
-            if state.figures.started_at is None or order.sent_at >= state.figures.started_at:
-                continue  # the request is still under way in this very process
+        if _is_under_way(state, order, policy):
+            continue
         if state.now - seen_at >= every:
             yield from _look_up(order)
+
+
+def _is_under_way(state: State, order: Order, policy: Policy) -> bool:
+    """True where this very process still waits for the request's own answer."""
+    started_at = state.figures.started_at
+    return (
+        order.status is OrderStatus.SENDING
+        and state.now - order.sent_at < policy.answer_wait
+        and (started_at is None or order.sent_at >= started_at)
+    )
 
 
 def _booked(

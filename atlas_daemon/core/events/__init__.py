@@ -1,7 +1,7 @@
 """Everything that can happen, in the past tense. Nothing changes but by one of these.
 
-No logic here. `heard` comes from the edges, `decided` from the handlers. `Entry` is the envelope that gives an
-event its place, its time and its cause, so that tests compare bare values.
+No logic here. `heard` comes from the edges, `decided` from the handlers. `Entry` is the envelope
+that gives an event its place, its time and its cause, so that tests compare bare values.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from .decided import (
     ForeignOrderFound,
     HaltCompleted,
     LineDropped,
+    LinesChecked,
     LookUpRequested,
     ModeChanged,
     OrderApproved,
@@ -33,6 +34,7 @@ from .decided import (
     OrderStepped,
     OrderSubmitted,
     OrderTrimmed,
+    PhaseDrafted,
     PhaseStarted,
     PlanLine,
     RequestDenied,
@@ -104,6 +106,7 @@ VOLATILE: frozenset[type[Event]] = frozenset(
         FetchFailed,
         SignalsRequested,
         CalendarAgreed,
+        LinesChecked,
         OrderReported,
         OrderFilled,
         OrderNotFound,
@@ -112,76 +115,6 @@ VOLATILE: frozenset[type[Event]] = frozenset(
     }
 )
 """Figures and questions, which a new process asks anew. A turn of nothing else is not written."""
-
-__all__ = [
-    "VOLATILE",
-    "AchievedLine",
-    "AdoptRequested",
-    "AlertRaised",
-    "AssetsReported",
-    "BookAdopted",
-    "BookMatched",
-    "CalendarAgreed",
-    "CalendarDisputed",
-    "CancelRequested",
-    "CancelUnconfirmed",
-    "CashRestated",
-    "DaemonStarted",
-    "DriftFound",
-    "DriftSeen",
-    "Entry",
-    "EquityMarked",
-    "Event",
-    "FetchFailed",
-    "FiguresRequested",
-    "FillBooked",
-    "ForeignOrderFound",
-    "FrameUnread",
-    "HaltCompleted",
-    "LatchFailed",
-    "LatchWritten",
-    "LineDropped",
-    "LookUpRequested",
-    "ModeChanged",
-    "OrderApproved",
-    "OrderDisputed",
-    "OrderDrafted",
-    "OrderFilled",
-    "OrderNotFound",
-    "OrderRefused",
-    "OrderReported",
-    "OrderStepped",
-    "OrderSubmitted",
-    "OrderTrimmed",
-    "PhaseStarted",
-    "PlanLine",
-    "PolicyChanged",
-    "QuotesReported",
-    "RebalanceRequested",
-    "RegimeReported",
-    "RequestDenied",
-    "ResumeRequested",
-    "RunContinued",
-    "RunFinished",
-    "RunPlanned",
-    "RunReport",
-    "RunStarted",
-    "SessionsReported",
-    "SessionsRequested",
-    "ShutdownRequested",
-    "SignalsReported",
-    "SignalsRequested",
-    "SlotMissed",
-    "SnapshotReported",
-    "StopRequested",
-    "StreamReported",
-    "SubmitRefused",
-    "SubmitUnconfirmed",
-    "SubmitWithheld",
-    "Ticked",
-    "TradingHalted",
-    "TradingResumed",
-]
 
 __all__ = [
     "VOLATILE",

@@ -15,8 +15,8 @@ from typing import Any
 from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.edges.alpaca.scalars import WireError, excerpt, read
 
-RESET_MAX_S = 3600.0
-"""A wait beyond an hour is a damaged header, not a limit per minute."""
+RESET_MAX_S, RESET_PAST_S = 3600.0, 60.0
+"""A reset later than in an hour or earlier than a minute ago is no limit per minute."""
 
 
 class RefusalKind(StrEnum):
@@ -191,8 +191,9 @@ def wait_of(headers: Mapping[str, str], wall_s: float | None = None) -> float | 
             until = _digits(headers.get("X-RateLimit-Reset", "").strip())
         if until is None or now_s is None:
             return None
-        wait = max(0.0, until - now_s)
-    return wait if wait <= RESET_MAX_S else None
+        wait = until - now_s
+    # Far off either way, the two clocks have nothing to do with each other: nobody says.
+    return max(0.0, wait) if -RESET_PAST_S <= wait <= RESET_MAX_S else None
 
 
 def _digits(text: str) -> float | None:

@@ -214,6 +214,7 @@ DATE_S = 1801492500
         ({"X-RateLimit-Reset": str(DATE_S + 12)}, DATE_S, 12.0),
         ({"X-RateLimit-Reset": str(DATE_S - 12)}, DATE_S, 0.0),
         ({"X-RateLimit-Reset": str(DATE_S)}, None, None),
+        ({"X-RateLimit-Reset": str(DATE_S - 100_000), "Date": DATE}, None, None),
         ({"X-RateLimit-Reset": str(DATE_S * 1000)}, DATE_S, None),
         ({"Retry-After": "3", "X-RateLimit-Reset": str(DATE_S + 12), "Date": DATE}, None, 3.0),
         ({"Date": "nonsense", "X-RateLimit-Reset": str(DATE_S + 1)}, DATE_S, 1.0),
