@@ -28,6 +28,7 @@ from atlas_daemon.core.brain import (
     alpaca_symbol,
 )
 from atlas_daemon.core.errors import AtlasError
+from atlas_daemon.core.sessions import NYSE
 from atlas_daemon.core.values import Pick
 from atlas_daemon.strategy.momentum_52w import Rule, choose, rate
 from atlas_daemon.strategy.regime_file import RegimeReading, fixed_regime, read_regime
@@ -112,7 +113,7 @@ def _scan(request: SignalsRequest, load: LoadBars) -> tuple[Bars, Decision]:
     start = request.signal_day - timedelta(days=WINDOW_DAYS)
     bars = load(None if universe.symbols is None else universe.symbols, start)
     members = _tradable(bars.symbols) if universe.symbols is None else universe.symbols
-    findings = examine(bars, members, request.signal_day)
+    findings = examine(bars, members, request.signal_day, _may_trade)
     _refuse_broken(universe, members, findings.refused, bars, request.signal_day)
     failed = {symbol for symbol, _ in findings.refused}
     ratings, short = rate(bars, [symbol for symbol in members if symbol not in failed])
@@ -157,7 +158,7 @@ def _targets(request: SignalsRequest, load: LoadBars) -> tuple[Bars, Decision]:
     bars = load(symbols, request.signal_day - timedelta(days=30))
     known = [symbol for at, symbol in enumerate(bars.symbols) if bars.present[:, at].any()]
     refuse_unknown(path, targets, known)
-    findings = examine(bars, symbols, request.signal_day)
+    findings = examine(bars, symbols, request.signal_day, _may_trade)
     failed = {symbol for symbol, _ in findings.refused}
     sound = [symbol for symbol in symbols if symbol not in failed]
     closes = _closes(bars, sound, request.signal_day)
@@ -167,6 +168,11 @@ def _targets(request: SignalsRequest, load: LoadBars) -> tuple[Bars, Decision]:
 
 def _pick(target: Target, closes: Mapping[str, Decimal]) -> Pick:
     return Pick(target.symbol, target.weight, closes.get(target.symbol))
+
+
+def _may_trade(day: date) -> bool:
+    """False on days that the calendar knows to be no session; it knows nothing of other decades."""
+    return not NYSE.first <= day <= NYSE.last or NYSE.is_session(day)
 
 
 def _closes(bars: Bars, symbols: Sequence[str], signal_day: date) -> dict[str, Decimal]:
@@ -188,7 +194,7 @@ def _tradable(symbols: Sequence[str]) -> list[str]:
 
 
 def _spelled(symbol: str) -> str:
-    return symbol.replace("-", ".").replace("/", ".")
+    return symbol.replace("-", ".")
 
 
 def _is_ticker(symbol: str) -> bool:

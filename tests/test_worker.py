@@ -1,5 +1,6 @@
 """The slow brain as one piece: the question and the answer, on made-up and on real bars."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -12,10 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from atlas_daemon.core.brain import FailureKind, SignalsRequest, WorkerReply
+from atlas_daemon.core.brain import KEY_VARIABLES, FailureKind, SignalsRequest, WorkerReply
 from atlas_daemon.core.values import Regime
+from atlas_daemon.paper import server as paper_server
+from atlas_daemon.paper.calendar import Calendar
+from atlas_daemon.paper.replay import ReplayMarket
 from atlas_daemon.worker import answer
-from tests.bars.builders import SHARED_BARS, a_series, real_data, write_bars
+from tests.bars.builders import SHARED_BARS, a_series, real_data, sessions, write_bars
 
 DAY = date(2024, 1, 31)
 MEMBERS = SHARED_BARS.with_name("sp500_membership.csv")
@@ -128,7 +132,7 @@ def test_a_source_that_broke_half_way_decides_nothing(tmp_path):
 
 def test_held_symbols_without_a_close_are_said_and_do_no_harm(made_up):
     got = answered(made_up, universe=MADE_UP, held=("ZZZ", "AAPL240119C00100000", "BTC/USD"))
-    without = "no as-traded close on 2024-01-31: AAPL240119C00100000, BTC.USD, ZZZ"
+    without = "no as-traded close on 2024-01-31: AAPL240119C00100000, BTC/USD, ZZZ"
     assert without in got.notes
 
 
@@ -240,6 +244,37 @@ def test_bars_from_a_file_load_neither_the_sdk_nor_pandas(made_up):
     assert json.loads(done.stdout)["ok"]
 
 
+@pytest.mark.asyncio
+@pytest.mark.filterwarnings("ignore:websockets.legacy is deprecated")
+async def test_the_data_api_and_the_file_behind_it_give_the_same_answer(tmp_path):
+    """The local broker serves the file's bars over HTTP to alpaca-py, adjusted by its own means."""
+    days = sessions(280)
+    rows = [
+        *a_series("AAA", [50.0] * 279 + [49.0], split=0.0),
+        *a_series("BBB", [20.0] * 279 + [19.0], split=0.0),
+        *a_series("SPY", [480.0] * 280, split=0.0),
+    ]
+    next(row for row in rows if row["symbol"] == "BBB" and row["date"] == days[200])["split"] = 4.0
+    path = write_bars(tmp_path / "bars.parquet", rows)
+    now = datetime(2024, 2, 1, 13, 30, tzinfo=UTC)
+    broker = await paper_server.start(
+        paper_server.PaperConfig(
+            market=ReplayMarket(path, 1, None, DAY, DAY), calendar=Calendar(), starts_at=now
+        )
+    )
+    try:
+        request = a_request(
+            path, source="alpaca", data_url=broker.url, universe="AAA,BBB", asked_at=now
+        )
+        keys = dict(zip(KEY_VARIABLES, (broker.key, broker.secret), strict=True))
+        told = await asyncio.to_thread(answer, msgspec.json.encode(request), keys)
+    finally:
+        await broker.stop()
+    assert told.ok, told.error
+    assert [pick.symbol for pick in told.answer.picks] == ["AAA", "BBB"]
+    assert told.answer == answered(path, universe="AAA,BBB")
+
+
 # --- real bars: the golden figures ---
 
 TECHNOLOGY = {
@@ -348,3 +383,11 @@ def test_the_file_as_it_was_on_the_signal_day_gives_the_same_answer(tmp_path):
 def test_the_clock_of_the_asker_counts_where_it_is_given(made_up):
     request = a_request(made_up, asked_at=datetime(2024, 2, 1, 13, 30, tzinfo=UTC))
     assert msgspec.json.decode(msgspec.json.encode(request), type=SignalsRequest) == request
+
+
+def test_a_bar_on_a_holiday_refuses_its_symbol(tmp_path):
+    rows = [*a_series("AAA", [1.0] * 260), *a_series("BBB", [1.0] * 260), *a_series("SPY", [1.0])]
+    rows.append({**rows[300], "symbol": "BBB", "date": date(2023, 12, 25)})
+    path = write_bars(tmp_path / "bars.parquet", rows)
+    got = answered(path, universe="AAA,BBB")
+    assert got.refused == (("BBB", "a bar though it is no session on 2023-12-25"),)

@@ -5,11 +5,11 @@ out. The client's own waits and hangs are bounded here: one request a page, pace
 """
 
 import asyncio
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from alpaca.common.exceptions import APIError
@@ -22,14 +22,17 @@ from requests import RequestException, Session
 
 from atlas_daemon.bars.frame import BarRows, Bars, build_frame, day_number
 from atlas_daemon.core.brain import FailureKind, SignalsError
+from atlas_daemon.core.moments import NEW_YORK
+from atlas_daemon.core.sessions import NYSE
 
-NEW_YORK = ZoneInfo("America/New_York")
 SIP_DELAY = timedelta(minutes=16)
 """The consolidated feed of the last 15 minutes needs a paid plan; one minute to be sure."""
 REQUESTS_PER_S = 3
 """180 a minute, below the basic plan's 200."""
 PAGE_BARS = 10_000
 """The API's largest page, counted over all symbols of a request."""
+
+_INVALID = re.compile(r"invalid symbol: ([A-Z0-9.]+)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +72,24 @@ def fetch_bars(
 ) -> Bars:
     """Read the bars of `symbols` from `start` to `end`, inclusive, none younger than 16 minutes.
 
-    `now` is aware. A symbol of which the API has no bar gets an empty column. Raises
-    `SignalsError`: CONFIG for missing or refused keys and unknown feeds, DATA otherwise.
+    `now` is aware, `end` a session that closed 16 minutes ago or earlier. A symbol of which the API
+    has no bar gets an empty column. Raises `SignalsError`: CONFIG for missing or refused keys and
+    unknown feeds, DATA otherwise.
     """
     if not (access.key_id and access.secret):
         raise SignalsError("data.source alpaca: the data keys are missing", FailureKind.CONFIG)
     if access.feed not in {feed.value for feed in DataFeed}:
         text = f"data.bars_feed: {access.feed!r} is no feed of Alpaca's"
         raise SignalsError(text, FailureKind.CONFIG)
-    since = datetime.combine(start, time(0), NEW_YORK)
+    session = NYSE.session_of(end)
+    if session is None:
+        raise SignalsError(f"{end} is no session: there are no bars of it")
     until = min(datetime.combine(end, time(23, 59), NEW_YORK), now - SIP_DELAY)
-    if until <= datetime.combine(end, time(0), NEW_YORK):
-        raise SignalsError(f"the session of {end} is not over: it is {now.astimezone(NEW_YORK)}")
+    if until < session.closes_at:
+        minutes = SIP_DELAY.seconds // 60
+        text = f"the session of {end} is not over since {minutes} min: its bars are half-formed"
+        raise SignalsError(text)
+    since = datetime.combine(start, time(0), NEW_YORK)
     wanted = sorted(set(symbols))
     raw, total = asyncio.run(_fetch(access, wanted, since.astimezone(UTC), until.astimezone(UTC)))
     bars = build_frame(f"Alpaca's {access.feed} bars", wanted, _rows(wanted, raw, total))
@@ -105,17 +114,17 @@ async def _fetch(
     try:
         async with asyncio.timeout(access.deadline_s):
             for at in range(0, len(symbols), chunk):
+                wanted = list(symbols[at : at + chunk])
                 for adjustment, series in found.items():
                     request = StockBarsRequest(
-                        symbol_or_symbols=list(symbols[at : at + chunk]),
+                        symbol_or_symbols=wanted,
                         timeframe=TimeFrame.Day,
                         start=since,
                         end=until,
                         adjustment=adjustment,
                         feed=DataFeed(access.feed),
                     )
-                    async with throttler:
-                        series.update(await asyncio.to_thread(client.get_stock_bars, request))
+                    series.update(await _ask(client, throttler, request, wanted))
     except TimeoutError as error:
         text = f"the data API at {access.url} took longer than {access.deadline_s:g} s"
         raise SignalsError(text) from error
@@ -130,6 +139,26 @@ async def _fetch(
     finally:
         client.close()
     return found[Adjustment.RAW], found[Adjustment.ALL]
+
+
+async def _ask(
+    client: BoundedClient, throttler: Throttler, request: StockBarsRequest, wanted: list[str]
+) -> Any:
+    """Ask for one chunk; symbols that the API calls invalid are taken out of `wanted`.
+
+    It refuses the whole chunk for one of them; left out, that one has no bars and is named later.
+    """
+    while wanted:
+        try:
+            async with throttler:
+                return await asyncio.to_thread(client.get_stock_bars, request)
+        except APIError as error:
+            named = _INVALID.search(str(error))
+            if named is None or named[1] not in wanted:
+                raise
+            wanted.remove(named[1])
+            request.symbol_or_symbols = wanted
+    return {}
 
 
 def _refusal(error: APIError, access: DataAccess) -> SignalsError:

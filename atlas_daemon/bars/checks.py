@@ -16,8 +16,9 @@ MISSING_SESSIONS_MAX = 5
 JUMP_MAX = 0.45
 """One-session moves beyond this without a booked action are noted: mostly real, sometimes a split
 that the source missed."""
-PRICE_SLACK = 1e-4
-"""How far a close may stand above its day's high: rounding of files, as a fraction."""
+PRICE_SLACK = 0.005
+"""How far a close may stand above its day's high, as a fraction: an official close from the auction
+may, by a little; more is a bad row."""
 
 
 @dataclass(frozen=True, slots=True)

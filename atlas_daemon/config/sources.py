@@ -77,8 +77,7 @@ def shown(key: Key, value: object) -> str:
     """Return `value` for a person, on one line; a secret one masked."""
     if key.secret:
         return "****" if value else '""'
-    text = _spelled(value)
-    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
+    return _short(_spelled(value))
 
 
 def read_dotenv(path: Path) -> list[Line]:
@@ -113,10 +112,11 @@ def _from_toml(path: Path, origin: str) -> dict[str, Found]:
     found = {}
     for section, table in _tables(path).items():
         if not isinstance(table, dict):
-            hint = _near(section, KEYS)
-            raise ConfigError(f"{section} ({origin}): a key outside of any section{hint}")
+            hint = _near(f".{section}", KEYS)
+            raise ConfigError(f"{_plain(section)} ({origin}): a key outside of any section{hint}")
         if section not in SECTIONS:
-            raise ConfigError(f"[{section}] ({origin}): no such section{_near(section, SECTIONS)}")
+            hint = _near(section, SECTIONS)
+            raise ConfigError(f"[{_plain(section)}] ({origin}): no such section{hint}")
         for word, value in table.items():
             key = _known(f"{section}.{word}", origin)
             found[key.name] = Found(_from_toml_value(key, value, origin), origin, path.parent)
@@ -171,14 +171,24 @@ def _from_text(key: Key, text: str, origin: str) -> Any:
 def _known(name: str, origin: str) -> Key:
     # The value of an unknown key is not shown: it may be a secret that belongs elsewhere.
     if name not in KEYS:
-        raise ConfigError(f"{name} ({origin}): no such key{_near(name, KEYS)}")
+        raise ConfigError(f"{_plain(name)} ({origin}): no such key{_near(name, KEYS)}")
     return KEYS[name]
 
 
 def _known_variable(name: str, origin: str) -> Key:
     if name not in _BY_VARIABLE:
-        raise ConfigError(f"{name} ({origin}): no such key{_near(name, _BY_VARIABLE)}")
+        hint = _near(name, _BY_VARIABLE)
+        raise ConfigError(f"{_plain(name)} ({origin}): no such key{hint}")
     return _BY_VARIABLE[name]
+
+
+def _plain(name: str) -> str:
+    """Return a name somebody made up, fit for one line."""
+    return _short(repr(name)[1:-1])
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
 
 
 def _near(name: str, known: Iterable[str]) -> str:

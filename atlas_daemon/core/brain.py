@@ -100,11 +100,11 @@ class WorkerReply:
 
 
 def alpaca_symbol(text: str) -> Symbol:
-    """Return a ticker in Alpaca's spelling: BRK-B and BRK/B become BRK.B.
+    """Return a ticker in Alpaca's spelling: BRK-B becomes BRK.B.
 
     Raises `SignalsError` (CONFIG) where the text cannot be a ticker; lower case is refused.
     """
-    symbol = text.strip().replace("-", ".").replace("/", ".")
+    symbol = text.strip().replace("-", ".")
     if not _SYMBOL.fullmatch(symbol):
         raise SignalsError(f"{text.strip()!r} is no ticker symbol", FailureKind.CONFIG)
     return Symbol(symbol)

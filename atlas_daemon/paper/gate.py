@@ -20,7 +20,8 @@ from atlas_daemon.paper.faults import Fault
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 LIMITS: web.AppKey[dict[str, Window]] = web.AppKey("limits", dict)
-ACCOUNT = "paper_account"
+KEY_HEADER = "APCA-API-KEY-ID"
+SECRET_HEADER = "APCA-API-SECRET-KEY"  # noqa: S105 - a header's name
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -65,10 +66,8 @@ async def json_body(request: web.Request) -> object:
 
 
 def account_of(request: web.Request) -> Account:
-    """The account whose key the request carries."""
-    account = request[ACCOUNT]
-    assert isinstance(account, Account)
-    return account
+    """The account whose key the request carries; the gate has checked the secret."""
+    return request.app[DESK].exchange.by_key[request.headers[KEY_HEADER]]
 
 
 @web.middleware
@@ -97,14 +96,12 @@ async def _pass(
         if request.path.startswith("/_admin"):
             _check_local(request)
         return await handler(request)
-    key = request.headers.get("APCA-API-KEY-ID")
-    secret = request.headers.get("APCA-API-SECRET-KEY")
+    key = request.headers.get(KEY_HEADER)
+    secret = request.headers.get(SECRET_HEADER)
     if key is None or secret is None:
         return web.Response(text=_HTML_401, status=401, content_type="text/html")
-    account = desk.account_with(key, secret)
-    if account is None:
+    if desk.account_with(key, secret) is None:
         raise refusals.unauthorized()
-    request[ACCOUNT] = account
     desk.settle()
     _count(request.app[LIMITS], desk, key, headers)
     fault = desk.faults.for_request(request.method, request.path)

@@ -123,7 +123,7 @@ def _kinds(request: web.Request) -> frozenset[str]:
     if category == "trade_activity":
         return frozenset(_TRADE_KINDS)
     if category:
-        others = {entry.kind for entry in request["paper_account"].activities}
+        others = {entry.kind for entry in account_of(request).activities}
         return frozenset(others - set(_TRADE_KINDS)) or frozenset({"none"})
     return frozenset([kind.upper()] if kind else listed)
 

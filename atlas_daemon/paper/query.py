@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from atlas_daemon.paper import refusals, wire
+from atlas_daemon.paper.matching import NEW_YORK
 
 Query = Mapping[str, str]
 
@@ -62,12 +63,14 @@ def moment_ns(query: Query, key: str) -> int | None:
 
 
 def moment(query: Query, key: str) -> datetime | None:
-    """A date or timestamp; a naive one is UTC."""
+    """A timestamp (a naive one is UTC), or a date: its New York midnight."""
     raw = query.get(key, "")
     if not raw:
         return None
     try:
         at = datetime.fromisoformat(raw.replace(" ", "+"))
+        if len(raw) == 10:
+            return at.replace(tzinfo=NEW_YORK)
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise refusals.invalid(f"invalid {key}: {raw[:40]}") from None

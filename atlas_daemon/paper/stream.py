@@ -17,7 +17,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from atlas_daemon.paper import refusals, wire
 from atlas_daemon.paper.accounts import Account
 from atlas_daemon.paper.desk import Desk
-from atlas_daemon.paper.gate import DESK
+from atlas_daemon.paper.gate import DESK, KEY_HEADER, SECRET_HEADER
 from atlas_daemon.paper.orders import Update
 
 STREAM = "trade_updates"
@@ -155,7 +155,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """GET /stream and /stream/: upgrade, then talk until one side leaves."""
     desk, board = request.app[DESK], request.app[SWITCHBOARD]
     by_header = desk.account_with(
-        request.headers.get("APCA-API-KEY-ID", ""), request.headers.get("APCA-API-SECRET-KEY", "")
+        request.headers.get(KEY_HEADER, ""), request.headers.get(SECRET_HEADER, "")
     )
     is_free = board.has_seat(by_header) if by_header else board.has_any_seat()
     if not is_free:

@@ -14,13 +14,13 @@
 
 `qty` is the order's quantity, in a FILL row this execution's. `price` is this execution's in a FILL
 row, else the limit or the expected price. `fill_qty` is this execution's in a FILL row, else what
-had been filled by then (CANCEL and EXPIRE); `fill_price` and `commission` stand in FILL rows only,
-so that sums and means over a column count nothing twice. `order_id` is the broker's, where known.
+had been filled by then (CANCEL, EXPIRE, REPLACE). `fill_price` and `commission` stand in FILL rows
+only, so that slippage counts nothing twice. `order_id` is the broker's, where known.
 """
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
@@ -28,7 +28,7 @@ from decimal import Decimal
 from atlas_daemon.core import events as e
 from atlas_daemon.core.events import Entry
 from atlas_daemon.core.orders import OrderStatus
-from atlas_daemon.core.values import ZERO, Draft, OrderId, Symbol
+from atlas_daemon.core.values import ZERO, Draft, OrderId
 
 from .lines import cell, number, stamp
 
@@ -134,8 +134,7 @@ def _stepped(at: datetime, event: e.OrderStepped, known: OrderSeen) -> list[Row]
     if told is None or event.status == known.status:
         return []
     action, status = told
-    error = "" if action == "CANCEL" and not event.reason else event.reason
-    row = _of_draft(at, known.draft, action, status, error=error)
+    row = _of_draft(at, known.draft, action, status, error=event.reason)
     return [
         replace(
             row,
@@ -196,30 +195,3 @@ def _text(lines: Iterable[Iterable[str]]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(lines)
     return out.getvalue()
-
-
-class Positions:
-    """Quantities by symbol as the entries make them, to tell an opening from an adjustment."""
-
-    def __init__(self) -> None:
-        self._held: dict[Symbol, Decimal] = {}
-
-    def fold(self, entry: Entry) -> None:
-        """Take one entry in."""
-        match entry.event:
-            case e.BookAdopted() as event:
-                if event.is_whole:
-                    self._held.clear()
-                self._held.update(event.positions)
-            case e.FillBooked() as event:
-                self._held[event.symbol] = self.held(event.symbol) + event.qty * event.side.sign
-
-    def held(self, symbol: Symbol) -> Decimal:
-        """Return the quantity held, zero where none."""
-        return self._held.get(symbol, ZERO)
-
-    def actions(self, event: e.FillBooked) -> Iterator[str]:
-        """Yield `open`, `close` or `adjust` for a fill that was not yet taken in."""
-        before = self.held(event.symbol)
-        after = before + event.qty * event.side.sign
-        yield "open" if not before else "adjust" if after else "close"

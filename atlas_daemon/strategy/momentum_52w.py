@@ -108,11 +108,13 @@ def rate(bars: DailyBars, symbols: Iterable[str]) -> tuple[list[Rating], list[tu
             continue
         window = rows[-WINDOW_SESSIONS:]
         closes = bars.close_total[window, column]
+        # An official close may stand a little above its day's high; the ratio stays within 1.
+        high = max(bars.high_total[window, column].max(), closes[-1])
         volumes = bars.volume[window[-VOLUME_SESSIONS:], column]
         ratings.append(
             Rating(
                 symbol=symbol,
-                ratio=_decimal(closes[-1] / bars.high_total[window, column].max()),
+                ratio=_decimal(closes[-1] / high),
                 return_12m=_decimal(closes[-1] / closes[0] - 1),
                 dollar_volume=_decimal(bars.value[window[-VOLUME_SESSIONS:], column].mean()),
                 volume_ratio=_decimal(volumes[-1] / volumes.mean()),

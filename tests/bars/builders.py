@@ -8,6 +8,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+from atlas_daemon.core.sessions import NYSE
+
 SHARED_BARS = Path(__file__).parents[3] / "shared" / "data" / "us_daily_2014_2026.parquet"
 
 real_data = pytest.mark.skipif(
@@ -15,11 +17,11 @@ real_data = pytest.mark.skipif(
 )
 
 
-def weekdays(count, last=date(2024, 1, 31)):
-    """The last `count` weekdays up to `last`, oldest first."""
+def sessions(count, last=date(2024, 1, 31)):
+    """The last `count` sessions up to `last`, oldest first."""
     found, day = [], last
     while len(found) < count:
-        if day.weekday() < 5:
+        if NYSE.is_session(day):
             found.append(day)
         day -= timedelta(days=1)
     return found[::-1]
@@ -31,7 +33,7 @@ def a_bar(day, symbol="AAA", close=100.0, **columns):
 
 
 def a_series(symbol, closes, last=date(2024, 1, 31), **columns):
-    days = weekdays(len(closes), last)
+    days = sessions(len(closes), last)
     return [a_bar(d, symbol, c, **columns) for d, c in zip(days, closes, strict=True)]
 
 

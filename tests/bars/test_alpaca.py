@@ -123,9 +123,18 @@ def test_nothing_younger_than_sixteen_minutes_is_asked_for(service):
     assert service.asked[0][1]["end"].startswith("2024-06-10T20:04:00")
 
 
-def test_a_session_that_has_not_begun_is_refused_unasked(service):
-    with pytest.raises(SignalsError, match="the session of 2024-06-10 is not over"):
-        fetch(service, now=datetime(2024, 6, 10, 4, 10, tzinfo=UTC))
+@pytest.mark.parametrize(
+    ("end", "now", "words"),
+    [
+        (DAY, datetime(2024, 6, 10, 4, 10, tzinfo=UTC), "is not over since 16 min"),
+        (DAY, datetime(2024, 6, 10, 20, 15, 59, tzinfo=UTC), "is not over since 16 min"),
+        (date(2024, 7, 3), datetime(2024, 7, 3, 17, 15, tzinfo=UTC), "is not over since 16 min"),
+        (date(2024, 6, 9), NOW, "is no session"),
+    ],
+)
+def test_a_half_formed_bar_is_never_asked_for(service, end, now, words):
+    with pytest.raises(SignalsError, match=words):
+        fetch(service, end=end, now=now)
     assert service.asked == []
 
 
@@ -152,6 +161,16 @@ def test_a_symbol_that_the_api_leaves_out_has_an_empty_column(service):
     bars = fetch(service, ("GONE", "NVDA"))
     assert bars.symbols == ("GONE", "NVDA")
     assert not bars.present[:, 0].any()
+
+
+def test_a_symbol_that_the_api_calls_invalid_costs_only_itself(service):
+    nvda(service)
+    good = service.reply
+    refusal = (400, b'{"message":"invalid symbol: BTCUSD"}')
+    service.reply = lambda query: refusal if "BTCUSD" in query["symbols"] else good(query)
+    bars = fetch(service, ("BTCUSD", "NVDA"))
+    assert bars.present.any(axis=0).tolist() == [False, True]
+    assert len(service.asked) == 3
 
 
 def test_a_day_with_only_one_of_both_series_is_no_number(service):

@@ -6,9 +6,9 @@ import pytest
 
 from atlas_daemon.bars.checks import examine
 from atlas_daemon.bars.files import load_bars
-from tests.bars.builders import a_bar, a_series, weekdays, write_bars
+from tests.bars.builders import a_bar, a_series, sessions, write_bars
 
-DAYS = weekdays(10)
+DAYS = sessions(10)
 END = DAYS[-1]
 
 
@@ -39,7 +39,7 @@ def test_a_sound_series_is_neither_refused_nor_noted(tmp_path):
         (with_flaw(4, close=None), f"a price that is empty, zero or negative on {DAYS[4]}"),
         (with_flaw(4, high=float("nan")), "a price that is empty, zero or negative"),
         (with_flaw(4, high=float("inf")), "an infinite price"),
-        (with_flaw(4, close=100.02), f"a close above the day's high on {DAYS[4]}"),
+        (with_flaw(4, close=100.51), f"a close above the day's high on {DAYS[4]}"),
         (with_flaw(4, volume=-1.0), f"a volume that is empty or negative on {DAYS[4]}"),
         (with_flaw(4, volume=None), "a volume that is empty or negative"),
         (with_flaw(9, volume=0.0), f"no share traded on {END}"),
@@ -57,10 +57,14 @@ def test_what_fails_a_check_is_refused_with_its_reason(tmp_path, rows, reason):
     "rows",
     [
         with_flaw(4, volume=0.0),
-        with_flaw(4, close=100.009),
+        with_flaw(4, close=100.49),
         [bar for bar in a_series("AAA", [1.0] * 10) if bar["date"] not in DAYS[2:7]],
     ],
-    ids=["zero volume before the signal session", "rounding", "five sessions missing"],
+    ids=[
+        "zero volume before the signal session",
+        "a close just above the high",
+        "five sessions missing",
+    ],
 )
 def test_small_flaws_pass(tmp_path, rows):
     assert examine(frame(tmp_path, rows), ["AAA"], END).refused == ()

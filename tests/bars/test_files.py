@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from atlas_daemon.bars.files import load_bars
 from atlas_daemon.core.brain import FailureKind, SignalsError
-from tests.bars.builders import SHARED_BARS, a_bar, a_series, real_data, weekdays, write_bars
+from tests.bars.builders import SHARED_BARS, a_bar, a_series, real_data, sessions, write_bars
 
-D1, D2, D3, D4, D5 = weekdays(5)
+D1, D2, D3, D4, D5 = sessions(5)
 
 
 def traded(bars, symbol):
@@ -180,7 +180,7 @@ def test_dates_with_a_time_zone_are_refused(tmp_path):
 )
 def test_what_comes_after_the_window_changes_nothing(tmp_path_factory, closes, later):
     folder = tmp_path_factory.mktemp("bars")
-    days = weekdays(len(closes) + len(later))
+    days = sessions(len(closes) + len(later))
     rows = [a_bar(d, close=c, split=0.0) for d, c in zip(days, closes + later, strict=True)]
     end = days[len(closes) - 1]
     whole = load_bars(write_bars(folder / "whole.parquet", rows), None, days[0], end)

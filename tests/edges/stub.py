@@ -98,7 +98,7 @@ class Stub:
     async def _link(self, request: web.Request) -> web.StreamResponse:
         told = self.links.popleft() if self.links else 503
         if isinstance(told, int):
-            return web.Response(status=told)
+            return web.Response(status=told, headers={"Location": "/elsewhere"})
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await told(socket, request)

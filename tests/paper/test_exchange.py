@@ -56,7 +56,12 @@ def refused(world: World, **request: object) -> tuple[int, dict[str, object]]:
             "fractional orders must be simple orders",
         ),
         ({"qty": None, "notional": "0.99"}, 422, 42210000, "notional must be >= 1.00"),
-        ({"extended_hours": True}, 422, 42210000, "extended hours order must be DAY or GTC limit orders"),
+        (
+            {"extended_hours": True},
+            422,
+            42210000,
+            "extended hours order must be DAY or GTC limit orders",
+        ),
         ({"qty": "0"}, 422, 40010001, "qty must be > 0"),
         ({"qty": "-1"}, 422, 40010001, "qty must be > 0"),
         ({"qty": "NaN"}, 422, 40010001, "invalid qty"),
@@ -73,9 +78,7 @@ def refused(world: World, **request: object) -> tuple[int, dict[str, object]]:
         ),
     ],
 )
-def test_a_request_that_breaks_a_rule_gets_the_documented_body(
-    request_body, status, code, message
-):
+def test_a_request_that_breaks_a_rule_gets_the_documented_body(request_body, status, code, message):
     answered, body = refused(World(), **request_body)
     assert (answered, body) == (status, {"code": code, "message": message})
 
@@ -327,9 +330,7 @@ def test_an_order_not_yet_routed_cannot_be_replaced():
 
 def test_a_position_is_closed_by_percentage():
     world = World(holdings={"SPY": "8"})
-    order = world.exchange.close_position(
-        world.account, "SPY", world.now, percentage=Decimal(25)
-    )
+    order = world.exchange.close_position(world.account, "SPY", world.now, percentage=Decimal(25))
     assert (order.qty, order.side, order.kind) == (2, "sell", "market")
 
 

@@ -88,6 +88,12 @@ def test_the_highs_of_the_day_count_too():
     assert rating.ratio == Decimal("0.961538")
 
 
+def test_a_close_above_its_high_is_a_ratio_of_1():
+    closes, highs = flat(252, 100.0, 100.3), flat(252)
+    (rating,), _ = rate(Frame({"AAA": closes}, {"AAA": highs}), ["AAA"])
+    assert rating.ratio == 1
+
+
 def test_the_tie_breaks_are_return_then_dollars_then_symbol():
     ratings = [
         a_rating("EEE", dollar_volume="5"),

@@ -260,6 +260,7 @@ class AlpacaTradingClient:
         `after` and `until` are exclusive and on the moment of submission: an older order that
         filled since is not found by them. A page that cannot be followed by the next raises.
         """
+        _check_page("limit", limit, 2, PAGE_MAX)  # consecutive pages share their border
         found: dict[str, OrderRecord] = {}
         params = {"status": status, "limit": str(limit), "direction": direction, "nested": "false"}
         if symbols:
@@ -290,6 +291,7 @@ class AlpacaTradingClient:
         page_size: int = ACTIVITIES_PAGE_MAX,
     ) -> tuple[Activity, ...]:
         """Return the account's activities since `after` (exclusive), oldest first, each once."""
+        _check_page("page_size", page_size, 1, ACTIVITIES_PAGE_MAX)
         found: dict[str, Activity] = {}
         params = {"direction": "asc", "page_size": str(page_size)}
         if types:
@@ -390,3 +392,9 @@ def _order_path(order_id: str) -> str:
     if not order_id:
         raise RefusedError("an order id is needed")
     return f"/v2/orders/{quote(order_id, safe='')}"
+
+
+def _check_page(field: str, size: int, least: int, most: int) -> None:
+    """A broker that cuts an oversized page makes it look like the last one."""
+    if not least <= size <= most:
+        raise RefusedError(f"{field} {size} must be from {least} to {most}")

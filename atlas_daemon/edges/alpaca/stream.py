@@ -87,8 +87,8 @@ class TradeStream:
     """The trade_updates stream of one account.
 
     `on_event` is called on the loop, synchronously, and must not block; what it raises ends
-    `run()`. `session_factory` gives a fresh session for each connection; the stream closes it.
-    `jitter` returns a number in [0, 1).
+    `run()`. `session_factory` (`transport.open_session`) gives a fresh session for each
+    connection; the stream closes it. `jitter` returns a number in [0, 1).
     """
 
     def __init__(

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import aiohttp
 import msgspec
@@ -20,6 +21,7 @@ from atlas_daemon.edges.alpaca.faults import (
     NoVerdict,
     RateLimited,
     RateLimitedError,
+    RefusalKind,
     Refused,
     Unknown,
     Verdict,
@@ -44,6 +46,8 @@ HEADERS_READ = (
     "X-Atlas-Clock-Speed",
 )
 """The headers anybody here looks at, by the names they are read under (Alpaca's case varies)."""
+
+ORDINARY = {RefusalKind.NOT_FOUND, RefusalKind.NOT_CANCELABLE}
 
 SessionSource = aiohttp.ClientSession | Callable[[], aiohttp.BaseConnector] | None
 
@@ -139,11 +143,7 @@ class Transport:
         if self._given is not None:
             return self._given
         if self._own is None:
-            self._own = aiohttp.ClientSession(
-                connector=self._connector() if self._connector is not None else None,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-            )
+            self._own = open_session(self._connector() if self._connector is not None else None)
         return self._own
 
     async def _exchange(
@@ -200,9 +200,32 @@ class Transport:
     def _log_failure(self, what: str, verdict: Verdict) -> None:
         """By the seed's standard: what stays unanswered or refused is an error, 429 a warning."""
         level = logging.WARNING if isinstance(verdict, RateLimited) else logging.ERROR
-        if isinstance(verdict, Refused) and verdict.status == 404:
-            level = logging.INFO  # looking up what is not there is an ordinary question
+        if isinstance(verdict, Refused) and verdict.kind in ORDINARY:
+            level = logging.DEBUG  # the answer to an ordinary question; whoever asked judges it
         self._logger.log(level, "%s failed: %s", what, _brief(verdict))
+
+
+def open_session(connector: aiohttp.BaseConnector | None = None) -> aiohttp.ClientSession:
+    """Open a session that keeps no cookies, asks no environment and follows no redirect.
+
+    Keys go to the address that was configured and nowhere else, websockets included.
+    """
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        trace_configs=[trace],
+    )
+
+
+async def _refuse_redirect(
+    session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    redirect: aiohttp.TraceRequestRedirectParams,
+) -> None:
+    raise aiohttp.ClientError(f"redirect refused: {redirect.url}")
 
 
 def root_of(url: str) -> str:

@@ -1,6 +1,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.edges.alpaca.faults import (
@@ -253,3 +255,27 @@ def test_each_verdict_has_an_error_of_one_line(verdict, kind, text) -> None:
     assert type(error) is kind
     assert str(error) == text
     assert verdict in vars(error).values()
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["Retry-After", "X-RateLimit-Reset", "Date"]),
+    st.text(max_size=12) | st.integers().map(str) | st.sampled_from([DATE, "9" * 400, "1.2.3"]),
+)
+
+
+@given(
+    st.sampled_from(["GET", "POST", "DELETE", "PATCH"]),
+    st.integers(100, 599),
+    st.binary(max_size=60) | st.sampled_from([b'{"code":' + b"9" * 400 + b"}", b'{"message":[]}']),
+    HEADERS,
+    st.none() | st.floats(0, 1e10),
+)
+def test_every_answer_has_a_verdict_and_only_2xx_is_accepted(
+    method: str, status: int, body: bytes, headers: dict[str, str], wall_s: float | None
+) -> None:
+    verdict = classify(method, status, body, headers, wall_s=wall_s)
+    assert isinstance(verdict, Accepted) is (200 <= status < 300)
+    if status >= 500:
+        assert isinstance(verdict, Unknown)
+    if isinstance(verdict, RateLimited) and verdict.wait_s is not None:
+        assert 0 <= verdict.wait_s <= 3600

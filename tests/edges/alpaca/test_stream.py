@@ -3,7 +3,6 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -16,6 +15,7 @@ from atlas_daemon.edges.alpaca.stream import (
     TradeStream,
     backoff_s,
 )
+from atlas_daemon.edges.alpaca.transport import open_session
 from tests.edges.samples import a_trade_update
 from tests.edges.stub import Link, Stub, running_stub
 
@@ -46,7 +46,7 @@ class Listener:
             stub.url.replace("http", "ws") + "/stream",
             "PKTEST",
             "s3cr3t",
-            lambda: aiohttp.ClientSession(),
+            open_session,
             self.hear,
             **{"sleep": self.sleep, "jitter": lambda: 0.0, "ack_timeout_s": 5.0} | changes,
         )
@@ -167,6 +167,16 @@ async def test_an_upgrade_refused_by_http_has_a_state(status: int, state: str) -
         listener = Listener(stub)
         assert await listener.run() == ["connecting", state]
     assert str(status) in listener.last_detail
+
+
+@pytest.mark.asyncio
+async def test_a_redirected_upgrade_is_not_followed_and_no_key_is_said() -> None:
+    async with running_stub() as stub:
+        stub.links.append(302)
+        listener = Listener(stub)
+        assert await listener.run() == ["connecting", "lost"]
+        assert "redirect refused" in listener.last_detail
+        assert (stub.requests, stub.said) == ([], [])
 
 
 @pytest.mark.asyncio

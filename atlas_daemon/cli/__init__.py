@@ -1,0 +1,45 @@
+"""The command line: one file for each group of commands; here they are put together.
+
+Command files import what is heavy inside their functions: `atlasd run` carries no pandas.
+"""
+
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas_daemon.cli.options import remember_config
+
+app = typer.Typer(
+    name="atlasd",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Executes a validated strategy on Alpaca, unattended.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"atlasd {metadata.version('atlas-daemon')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before(
+    config: Annotated[Path | None, typer.Option("--config", help="The atlas.toml to read.")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print and end.")
+    ] = False,
+) -> None:
+    remember_config(config)
+
+
+def run() -> None:
+    """Run the command line; the process ends with the command's exit code."""
+    from atlas_daemon.cli import commands
+
+    commands.register(app)
+    app()

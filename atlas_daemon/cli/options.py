@@ -1,0 +1,64 @@
+"""What every command shares: where the configuration is, how errors end, how the account is named.
+
+No command lives here; nothing heavy is imported here.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from atlas_daemon.config import Settings, load_settings
+from atlas_daemon.core.errors import AtlasError, BugError
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The atlas.toml to read; else ./atlas.toml where there is one."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_given: dict[str, Path | None] = {"config": None}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def remember_config(config: Path | None) -> None:
+    """Keep what `atlasd --config PATH COMMAND` said before the command."""
+    _given["config"] = config
+
+
+def settings_for(config: Path | None, overrides: Mapping[str, object] | None = None) -> Settings:
+    """Return the settings in force for a command. Raises ConfigError."""
+    chosen = config if config is not None else _given["config"]
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    return load_settings(chosen, environ=os.environ, cwd=Path.cwd(), overrides=given)
+
+
+def label_of(settings: Settings) -> str:
+    """Return the account's name with its world: `[PAPER] LARGE`."""
+    return f"[{settings.account.mode.upper()}] {settings.account.name}"
+
+
+def fail(error: AtlasError) -> typer.Exit:
+    """Print an error in one line and return the exit that goes with it."""
+    sys.stderr.write(f"atlasd: {' '.join(str(error).split())}\n")
+    return typer.Exit(error.exit_code)
+
+
+def plain_errors(command: F) -> F:
+    """Turn what is raised on purpose into one line and its exit code; a bug keeps its traceback."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except BugError:
+            raise
+        except AtlasError as error:
+            raise fail(error) from None
+
+    return wrapped  # type: ignore[return-value]
