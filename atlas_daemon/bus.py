@@ -51,6 +51,7 @@ class Bus:
         self._run_effect = run_effect
         self._inbox: deque[e.Event] = deque()
         self._heard = asyncio.Event()
+        self._drained = asyncio.Event()
         self._watchers: list[Watcher] = []
         self._logger = logging.getLogger("Bus")
         self.policy = policy
@@ -71,15 +72,15 @@ class Bus:
         else:
             self._inbox.append(event)
         self._heard.set()
+        self._drained.clear()
 
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` of every committed turn, in order. It may tell, and never ask."""
         self._watchers.append(watcher)
 
-    @property
-    def is_idle(self) -> bool:
-        """True where nothing is waiting."""
-        return not self._inbox
+    async def drained(self) -> None:
+        """Wait until the inbox is empty."""
+        await self._drained.wait()
 
     async def run(self) -> None:
         """Take turns until cancelled. An exception in a turn is our bug and ends it."""
@@ -89,6 +90,7 @@ class Bus:
             while self._inbox:
                 self.take(self._inbox.popleft())
                 await asyncio.sleep(0)  # a long inbox must not starve the sockets
+            self._drained.set()
 
     def take(self, event: e.Event) -> None:
         """Take one turn: decide, commit, let out, tell."""

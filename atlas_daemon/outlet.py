@@ -35,6 +35,7 @@ from atlas_daemon.edges.alpaca.faults import (
 )
 from atlas_daemon.edges.alpaca.wire import OrderRecord
 from atlas_daemon.edges.quotes import LatestQuotes
+from atlas_daemon.edges.stream_news import side_of
 from atlas_daemon.ports import BrainPort, ClockPort, LatchPort, NoticePort
 
 SENDS_MAX = 3
@@ -90,8 +91,13 @@ class Outlet:
         self._submits = asyncio.Semaphore(SUBMITS_AT_ONCE)
         self._assets = asyncio.Semaphore(ASSETS_AT_ONCE)
         self._looking_up: set[OrderId] = set()
-        self.submits_open = 0
-        """Requests with orders whose answers are awaited."""
+        self._submits_open = 0
+        self._settled = asyncio.Event()
+        self._settled.set()
+
+    async def settled(self) -> None:
+        """Wait until every answer to an order sent is in the inbox."""
+        await self._settled.wait()
 
     async def run(self, effect: fx.Effect) -> None:
         """Run one effect to its end and tell what came of it."""
@@ -124,7 +130,8 @@ class Outlet:
 
     async def _submit(self, approved: Approved) -> None:
         order_id = approved.draft.order_id
-        self.submits_open += 1
+        self._submits_open += 1
+        self._settled.clear()
         try:
             async with self._submits:
                 self._hear(await self._send(approved))
@@ -143,10 +150,15 @@ class Outlet:
         except NoVerdictError as error:
             self._hear(e.FetchFailed("credentials", str(error)))
             self._hear(e.SubmitUnconfirmed(order_id, str(error)))
-        except (OutcomeUnknownError, RateLimitedError) as error:
-            self._hear(e.SubmitUnconfirmed(order_id, str(error)))
+        except OutcomeUnknownError as error:
+            if error.unknown.may_have_arrived:
+                self._hear(e.SubmitUnconfirmed(order_id, str(error)))
+            else:  # no connection came about: not a byte has left
+                self._hear(e.SubmitWithheld(order_id, str(error)))
         finally:
-            self.submits_open -= 1
+            self._submits_open -= 1
+            if not self._submits_open:
+                self._settled.set()
 
     async def _send(self, approved: Approved) -> e.Event:
         """Send, again only where the broker said that it did not process it (429)."""
@@ -312,7 +324,7 @@ def _reported(record: OrderRecord, source: str) -> e.OrderReported:
         order_id=OrderId(record.client_order_id),
         broker_order_id=record.id,
         symbol=record.symbol,
-        side=Side(record.side),
+        side=side_of(record.side),
         qty=record.qty,
         status=record.status,
         filled_qty=record.filled_qty,

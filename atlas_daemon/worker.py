@@ -35,6 +35,8 @@ from atlas_daemon.strategy.regime_file import RegimeReading, fixed_regime, read_
 from atlas_daemon.strategy.targets_file import Target, read_targets, refuse_unknown
 from atlas_daemon.strategy.universe import ALL, Universe, resolve_universe
 
+OLDEST_YEAR = 1900
+"""A signal session before it is a slip of the pen."""
 WINDOW_DAYS = 400
 """Calendar days of bars read: 252 sessions and a margin of about 24."""
 REFUSED_MAX = Decimal("0.5")
@@ -77,6 +79,8 @@ def answer(request_json: bytes, environment: Mapping[str, str]) -> WorkerReply:
 
 def decide(request: SignalsRequest, environment: Mapping[str, str]) -> SignalsAnswer:
     """Return what the strategy wants. Raises `SignalsError` where it cannot be known."""
+    if request.signal_day.year < OLDEST_YEAR:
+        raise SignalsError(f"there are no bars of {request.signal_day}", FailureKind.CONFIG)
     load = _loader(request, environment)
     reading = _regime(request, load)
     if request.strategy == "momentum_52w":

@@ -1,16 +1,14 @@
-"""The slow brain as one piece: the question and the answer, on made-up and on real bars."""
+"""The slow brain as one piece: the question and the answer, on made-up bars."""
 
 import asyncio
 import json
 import os
 import subprocess
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import msgspec
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 
 from atlas_daemon.core.brain import KEY_VARIABLES, FailureKind, SignalsRequest, WorkerReply
@@ -19,50 +17,8 @@ from atlas_daemon.paper import server as paper_server
 from atlas_daemon.paper.calendar import Calendar
 from atlas_daemon.paper.replay import ReplayMarket
 from atlas_daemon.worker import answer
-from tests.bars.builders import SHARED_BARS, a_series, real_data, sessions, write_bars
-
-DAY = date(2024, 1, 31)
-MEMBERS = SHARED_BARS.with_name("sp500_membership.csv")
-
-
-def a_request(bars, /, **changes):
-    defaults = {
-        "signal_day": DAY,
-        "source": f"file:{bars}",
-        "universe": "technology",
-        "top_n": 10,
-        "weighting": "equal",
-        "min_high_ratio": Decimal("0.90"),
-        "volume_filter": Decimal(0),
-        "strategy": "momentum_52w",
-        "bars_feed": "sip",
-        "data_url": "http://127.0.0.1:9",
-        "held": (),
-        "regime": "fixed:TREND_BULL",
-    }
-    return SignalsRequest(**(defaults | changes))
-
-
-def ask(bars, /, **changes):
-    return answer(msgspec.json.encode(a_request(bars, **changes)), {})
-
-
-def answered(bars, /, **changes):
-    reply = ask(bars, **changes)
-    assert reply.ok, reply.error
-    return reply.answer
-
-
-def refused(bars, /, **changes):
-    reply = ask(bars, **changes)
-    assert not reply.ok
-    assert reply.answer is None
-    assert "\n" not in reply.error
-    return reply.kind, reply.error
-
-
-def ratios(picks, places="0.0001"):
-    return [(pick.symbol, pick.ratio.quantize(Decimal(places))) for pick in picks]
+from tests.bars.builders import a_series, sessions, write_bars
+from tests.worker_requests import DAY, a_request, answered, refused
 
 
 @pytest.fixture
@@ -191,6 +147,11 @@ def test_a_stale_regime_is_passed_on_and_said(tmp_path, made_up):
         ({"regime": "fixed"}, "config", "regime.source: 'fixed' is none of"),
         ({"regime": "vibes"}, "config", "regime.source: 'vibes' is none of"),
         ({"regime": "file:none.json"}, "data", "none.json: cannot be read"),
+        ({"strategy": "file:\0"}, "data", "cannot be read as targets"),
+        ({"universe": "file:\0"}, "config", "cannot be read as members"),
+        ({"source": "file:\0"}, "config", "no such file"),
+        ({"regime": "file:\0"}, "data", "cannot be read as a regime"),
+        ({"signal_day": date(1, 1, 1)}, "config", "there are no bars of 0001-01-01"),
         ({"regime": "jump_model"}, "config", "jump_model is not available in this version"),
         ({"signal_day": date(2024, 2, 1)}, "data", "ends on 2024-01-31"),
         ({"signal_day": date(2014, 2, 3)}, "data", "no bars for 2014-02-03"),
@@ -202,6 +163,14 @@ def test_what_cannot_be_answered_is_one_line_of_its_kind(made_up, changes, kind,
     got_kind, error = refused(made_up, **request)
     assert words in error
     assert got_kind is FailureKind(kind)
+
+
+@pytest.mark.filterwarnings("ignore:websockets.legacy is deprecated")
+def test_a_day_beyond_the_calendar_is_one_line(made_up):
+    request = a_request(made_up, source="alpaca", signal_day=date(2031, 1, 2))
+    reply = answer(msgspec.json.encode(request), dict.fromkeys(KEY_VARIABLES, "x"))
+    assert "the session calendar ends" in reply.error
+    assert reply.kind is FailureKind.CONFIG
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"null", b'{"signal_day": "soon"}', b"\xff"])
@@ -273,111 +242,6 @@ async def test_the_data_api_and_the_file_behind_it_give_the_same_answer(tmp_path
     assert told.ok, told.error
     assert [pick.symbol for pick in told.answer.picks] == ["AAA", "BBB"]
     assert told.answer == answered(path, universe="AAA,BBB")
-
-
-# --- real bars: the golden figures ---
-
-TECHNOLOGY = {
-    date(2024, 1, 31): "NFLX .9732 CRM .9717 ADBE .9710 NVDA .9690 NOW .9690 ACN .9685 PANW .9655 "
-    "INTU .9653 META .9601 MSFT .9573",
-    date(2020, 3, 13): "",
-}
-MEMBERS_TOP = {
-    date(2020, 3, 13): "DLR .998 GIS .960 EQIX .949 LLY .947 WEC .941 CLX .938",
-    date(2024, 1, 31): "SYY .9934 TDG .9933 AMGN .9925 PG .9914 CL .9912 COR .9899",
-    date(2024, 7, 31): "EVRG .9991 SO .9978 DTE .9971 NI .9965 CINF .9965 EBAY .9955",
-}
-
-
-def golden(text):
-    words = text.split()
-    return [(name, Decimal(ratio)) for name, ratio in zip(words[::2], words[1::2], strict=True)]
-
-
-@real_data
-@pytest.mark.parametrize(("day", "picks"), TECHNOLOGY.items(), ids=str)
-def test_the_technology_picks_on_real_bars(day, picks):
-    assert ratios(answered(SHARED_BARS, signal_day=day).picks) == golden(picks)
-
-
-@real_data
-def test_only_eight_of_technology_pass_on_2024_07_31():
-    got = answered(SHARED_BARS, signal_day=date(2024, 7, 31))
-    names = [pick.symbol for pick in got.picks]
-    assert names == ["IBM", "TXN", "INTU", "NOW", "ORCL", "AAPL", "KLAC", "NFLX"]
-    assert {pick.weight for pick in got.picks} == {Decimal("0.125")}
-    assert "8 of 10 wanted lines pass the threshold; each is weighted among 8" in got.notes
-
-
-@real_data
-def test_in_the_crash_of_2020_no_technology_passes_and_that_is_all_cash():
-    got = answered(SHARED_BARS, signal_day=date(2020, 3, 13))
-    assert got.picks == ()
-    assert got.candidates == 29
-    assert "no candidate passes: all cash (29 rated)" in got.notes
-    assert got.refused == (("CRWD", "191 of 252 sessions of bars"),)
-
-
-@real_data
-def test_picks_are_priced_as_traded():
-    got = answered(SHARED_BARS, held=("TSLA", "BRK-B"))
-    assert got.closes["NVDA"] == Decimal("615.27")
-    assert {"TSLA", "BRK.B", "SPY"} <= set(got.closes)
-    assert got.closes["SPY"] == Decimal("482.88")
-
-
-@real_data
-@pytest.mark.parametrize(("day", "top"), MEMBERS_TOP.items(), ids=str)
-def test_the_point_in_time_tops_on_real_bars(day, top):
-    wanted = golden(top)
-    got = answered(SHARED_BARS, signal_day=day, universe=f"file:{MEMBERS}")
-    places = str(wanted[0][1])
-    assert ratios(got.picks[: len(wanted)], places) == wanted
-
-
-@real_data
-def test_a_special_dividend_is_no_fall_in_the_ranking():
-    # KDP paid $103.75 of its $123.66 on 2018-07-10; the raw ratio would be 0.18.
-    got = answered(SHARED_BARS, signal_day=date(2018, 7, 10), universe="KDP", top_n=1)
-    assert got.picks[0].ratio > Decimal("0.95")
-    assert got.picks[0].close == Decimal("22.19")
-
-
-@real_data
-@pytest.mark.parametrize("universe", ["technology", "all"])
-def test_cutting_the_real_file_at_the_signal_day_changes_no_pick(tmp_path, universe):
-    day = date(2024, 7, 31)
-    start = day - timedelta(days=450)
-    table = pq.read_table(SHARED_BARS, filters=[("date", ">=", start)])
-    pq.write_table(table, tmp_path / "whole.parquet")
-    pq.write_table(table.filter(pc.less_equal(table["date"], day)), tmp_path / "cut.parquet")
-    whole = answered(tmp_path / "whole.parquet", signal_day=day, universe=universe)
-    cut = answered(tmp_path / "cut.parquet", signal_day=day, universe=universe)
-    assert [(p.symbol, p.ratio, p.weight) for p in whole.picks] == [
-        (p.symbol, p.ratio, p.weight) for p in cut.picks
-    ]
-
-
-@real_data
-def test_the_file_as_it_was_on_the_signal_day_gives_the_same_answer(tmp_path):
-    """Splits and dividends that came later are taken out, as a file of that day had them."""
-    day = date(2024, 1, 31)
-    table = pq.read_table(SHARED_BARS, filters=[("date", ">=", day - timedelta(days=450))])
-    frame = table.to_pandas()
-    later = frame[(frame["date"] > day) & (frame["split"] > 0)]
-    product = later.groupby("symbol", observed=True)["split"].prod().astype(float)
-    then = frame[frame["date"] <= day].copy()
-    factor = then["symbol"].astype(str).map(product).fillna(1.0)
-    last = then.groupby("symbol", observed=True)["adj_factor"].transform("last")
-    then["adj_factor"] = then["adj_factor"].astype(float) / last
-    for column in ("open", "high", "low", "close"):
-        then[column] = then[column].astype(float) * factor
-    then["volume"] = then["volume"] / factor
-    then.to_parquet(tmp_path / "then.parquet")
-    was = answered(tmp_path / "then.parquet", signal_day=day, held=("TSLA", "BRK.B", "WMT"))
-    now = answered(SHARED_BARS, signal_day=day, held=("TSLA", "BRK.B", "WMT"))
-    assert was.closes == now.closes
-    assert ratios(was.picks) == ratios(now.picks)
 
 
 def test_the_clock_of_the_asker_counts_where_it_is_given(made_up):

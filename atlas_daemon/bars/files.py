@@ -32,11 +32,17 @@ def load_bars(path: Path, symbols: Collection[str] | None, start: date, end: dat
     Raises `SignalsError`, naming the file: CONFIG where it is missing or no such file of bars, DATA
     where it is empty or has no bar on `end`.
     """
-    table, first, last = _window(path, day_number(start), day_number(end))
-    if last < day_number(end):
-        raise SignalsError(f"{path} ends on {day_of(last)}: no bars for {end}")
-    if first > day_number(end):
-        raise SignalsError(f"{path} starts on {day_of(first)}: no bars for {end}")
+    if not path.is_file():
+        raise SignalsError(f"{path}: no such file of bars", FailureKind.CONFIG)
+    try:
+        return _load(path, symbols, start, end)
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+        text = f"{path}: cannot be read as bars: {error}"
+        raise SignalsError(text, FailureKind.CONFIG) from error
+
+
+def _load(path: Path, symbols: Collection[str] | None, start: date, end: date) -> Bars:
+    table = _window(path, start, end)
     days = _days(table.column("date"))
     inside = days <= day_number(end)
     if not (days == day_number(end)).any():
@@ -52,56 +58,55 @@ def load_bars(path: Path, symbols: Collection[str] | None, start: date, end: dat
     return build_frame(str(path), wanted, rows, sessions)
 
 
-def _window(path: Path, start: int, end: int) -> tuple[Any, int, int]:
-    """Return the rows from `start` on that matter, and the file's first and last day."""
-    if not path.is_file():
-        raise SignalsError(f"{path}: no such file of bars", FailureKind.CONFIG)
-    try:
-        if path.suffix == ".parquet":
-            batches = _parquet_batches(path, start)
-        elif path.name.endswith((".csv", ".csv.gz")):
-            batches = _csv_batches(path)
-        else:
-            raise SignalsError(f"{path}: bars are .parquet, .csv or .csv.gz", FailureKind.CONFIG)
-        kept, bounds = [], []
-        for batch in batches:
-            if not batch.num_rows:
-                continue
-            days = _days(batch.column("date"))
-            bounds += [int(days.min()), int(days.max())]
-            keep = (days >= start) & (days <= end)
-            if "split" in batch.schema.names:
-                split = _floats(batch.column("split"))
-                keep |= (days > end) & (split > 0)
-            kept.append(batch.filter(_mask(keep)))
-    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-        raise SignalsError(
-            f"{path}: cannot be read as bars: {error}", FailureKind.CONFIG
-        ) from error
+def _window(path: Path, start: date, end: date) -> Any:
+    """Return the rows of [start, end] and the splits after it; refuse a file that ends before."""
+    kept = []
+    bounds: list[int] = []
+    if path.suffix == ".parquet":
+        batches = _parquet_batches(path, start, bounds)
+    elif path.name.endswith((".csv", ".csv.gz")):
+        batches = _csv_batches(path)
+    else:
+        raise SignalsError(f"{path}: bars are .parquet, .csv or .csv.gz", FailureKind.CONFIG)
+    for batch in batches:
+        days = _days(batch.column("date"))
+        if not len(days):
+            continue
+        bounds += [int(days.min()), int(days.max())]
+        keep = (days >= day_number(start)) & (days <= day_number(end))
+        if "split" in batch.schema.names:
+            keep |= (days > day_number(end)) & (_floats(batch.column("split")) > 0)
+        kept.append(batch.filter(_mask(keep)))
     if not bounds:
         raise SignalsError(f"{path}: has no rows")
-    return pa.Table.from_batches(kept), min(bounds), max(bounds)
+    if max(bounds) < day_number(end):
+        raise SignalsError(f"{path} ends on {day_of(max(bounds))}: no bars for {end}")
+    if min(bounds) > day_number(end):
+        raise SignalsError(f"{path} starts on {day_of(min(bounds))}: no bars for {end}")
+    return pa.Table.from_batches(kept)
 
 
-def _parquet_batches(path: Path, start: int) -> Iterable[Any]:
-    """Yield record batches, leaving out row groups that end before `start` (when they say so)."""
+def _parquet_batches(path: Path, start: date, bounds: list[int]) -> Iterable[Any]:
+    """Yield record batches, leaving out row groups that say they end before `start`.
+
+    The days of those that are left out go to `bounds`: they are part of the file's range.
+    """
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
         columns = _columns(path, file.schema_arrow.names)
         date_at = file.schema_arrow.names.index("date")
-        groups, oldest = [], None
+        groups = []
         for group in range(file.num_row_groups):
             stated = file.metadata.row_group(group).column(date_at).statistics
-            has_dates = stated is not None and stated.has_min_max and type(stated.max) is date
-            if has_dates and day_number(stated.max) < start:
-                # Not read, but its first row still counts as the start of the file.
-                oldest = min(oldest or stated.min, stated.min)
+            # Only plain dates compare with `start`; moments and text are read and looked at.
+            known = stated is not None and stated.has_min_max and type(stated.max) is date
+            if known and stated.max < start:
+                bounds += [day_number(stated.min), day_number(stated.max)]
             else:
                 groups.append(group)
-        if not groups and oldest is not None:
-            groups = [file.num_row_groups - 1]
-        yield from file.iter_batches(BATCH_ROWS, row_groups=groups, columns=columns)
+        if groups:
+            yield from file.iter_batches(BATCH_ROWS, row_groups=groups, columns=columns)
 
 
 def _csv_batches(path: Path) -> Iterable[Any]:
@@ -132,6 +137,9 @@ def _days(column: Any) -> npt.NDArray[np.int32]:
         raise pa.ArrowInvalid(
             f"date carries the time zone {column.type.tz}; plain dates are wanted"
         )
+    kinds = (pa.types.is_date, pa.types.is_timestamp, pa.types.is_string, pa.types.is_large_string)
+    if not any(is_kind(column.type) for is_kind in kinds):
+        raise pa.ArrowInvalid(f"date is {column.type}; plain dates are wanted")
     if column.null_count:
         raise pa.ArrowInvalid("date is empty in a row")
     return _numbers(column.cast(pa.date32()), np.dtype(np.int32))
@@ -175,7 +183,7 @@ def _series(column: Any) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]]:
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     if encoded.null_count:
-        raise SignalsError("symbol is empty in a row of the bars")
+        raise pa.ArrowInvalid("symbol is empty in a row")
     names = [str(name).strip().replace("-", ".") for name in encoded.dictionary.to_pylist()]
     # BRK-B and BRK.B in one file are one series: its bars then show as duplicates.
     unique = sorted(set(names))

@@ -5,3 +5,8 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Put every command on `app`."""
+    from atlas_daemon.cli.paper import paper
+    from atlas_daemon.cli.run import run
+
+    app.command()(run)
+    app.command()(paper)

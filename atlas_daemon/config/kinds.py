@@ -43,7 +43,7 @@ class Kind(Protocol[T_co]):
         """Return the checked value of a variable's text. Raises UnfitError."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Number:
     """A finite decimal number within bounds; each bound itself is allowed unless `open`."""
 
@@ -81,7 +81,7 @@ class Number:
         return number
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Whole:
     """An integer within bounds, both allowed."""
 
@@ -108,7 +108,7 @@ class Whole:
         return self.from_toml(int(text))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WholeOr:
     """An integer within bounds, or one word."""
 
@@ -129,7 +129,7 @@ class WholeOr:
         return self.word if text == self.word else self.whole.from_text(text)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Flag:
     """True or false, in no other words."""
 
@@ -148,7 +148,7 @@ class Flag:
         return text == "true"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Text:
     """One line of text that `reads` accepts; `reads` returns it as it shall be kept."""
 
@@ -168,7 +168,7 @@ class Text:
         return self.reads(text)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Maybe(Generic[T]):
     """A value that may be absent: `None` by default, an empty variable leaves it absent."""
 
@@ -188,7 +188,7 @@ class Maybe(Generic[T]):
         return self.kind.from_text(text) if text else None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Several:
     """A list without repetitions; in a variable comma-separated or as a JSON list."""
 
@@ -211,7 +211,7 @@ class Several:
         return self.from_toml(_listed(text))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OneOrSeveral:
     """A name, a `file:PATH`, or a list of names (an array, or one string with commas)."""
 

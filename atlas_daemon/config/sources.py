@@ -247,5 +247,6 @@ def _reason(error: Exception) -> str:
 
 
 def _label(path: Path, cwd: Path) -> str:
-    """Return the path as a person would write it where they stand."""
-    return str(path.relative_to(cwd) if path.is_relative_to(cwd) else path)
+    """Return the path as a person would write it where they stand; at / that is in full."""
+    short = path.is_relative_to(cwd) and cwd != Path(cwd.anchor)
+    return str(path.relative_to(cwd) if short else path)

@@ -69,7 +69,7 @@ class Account:
         self.by_client_id: dict[str, Order] = {}
         self.held_cash = ZERO
         self._held_qty: dict[str, Decimal] = {}
-        self._open_by_symbol: dict[str, dict[str, Order]] = {}
+        self._open_on: dict[tuple[str, Side], dict[str, Order]] = {}
         for order in self.orders.values():
             self.by_client_id[order.client_order_id] = order
             if order.is_open:
@@ -89,11 +89,11 @@ class Account:
             self.rehold(order)
             return
         self.open.pop(order.id, None)
-        siblings = self._open_by_symbol.get(order.symbol)
+        siblings = self._open_on.get((order.symbol, order.side))
         if siblings is not None:
             siblings.pop(order.id, None)
             if not siblings:
-                del self._open_by_symbol[order.symbol]
+                del self._open_on[order.symbol, order.side]
         self._hold(order, -order.held)
         order.held = ZERO
 
@@ -103,9 +103,9 @@ class Account:
         self._hold(order, needed - order.held)
         order.held = needed
 
-    def open_of(self, symbol: str) -> Iterator[Order]:
-        """Open orders of a symbol, oldest first."""
-        return iter(self._open_by_symbol.get(symbol, {}).values())
+    def open_of(self, symbol: str, side: Side) -> Iterator[Order]:
+        """Open orders of a symbol on one side, oldest first."""
+        return iter(self._open_on.get((symbol, side), {}).values())
 
     def existing_qty(self, symbol: str) -> Decimal:
         """Shares held, reserved or not."""
@@ -148,7 +148,7 @@ class Account:
 
     def _index(self, order: Order) -> None:
         self.open[order.id] = order
-        self._open_by_symbol.setdefault(order.symbol, {})[order.id] = order
+        self._open_on.setdefault((order.symbol, order.side), {})[order.id] = order
 
     def _hold(self, order: Order, change: Decimal) -> None:
         if not change:

@@ -100,9 +100,10 @@ class Desk:
     def account_with(self, key: str, secret: str) -> Account | None:
         """The account that a key pair opens."""
         account = self.exchange.by_key.get(key)
-        if account is None or not hmac.compare_digest(account.secret.encode(), secret.encode()):
+        if account is None:
             return None
-        return account
+        given = secret.encode(errors="surrogateescape")
+        return account if hmac.compare_digest(account.secret.encode(), given) else None
 
     def reset_account(self, key: str, cash: Decimal | None = None) -> Account:
         """Close the account of a key and open a fresh one under the same key. Raises KeyError."""

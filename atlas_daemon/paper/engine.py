@@ -7,9 +7,7 @@ request is acceptable is the exchange's business, not this file's.
 
 from __future__ import annotations
 
-import copy
 import heapq
-import random
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -28,6 +26,7 @@ from atlas_daemon.paper.matching import (
 from atlas_daemon.paper.orders import (
     ZERO,
     Activity,
+    Draw,
     Order,
     Side,
     Status,
@@ -164,7 +163,7 @@ class Engine:
             Update(
                 order.account_id,
                 event,
-                copy.copy(order),
+                order.copy(),
                 self.now,
                 execution_id or (id_of(self._seed, event, order.seq) if event == "new" else None),
                 price,
@@ -246,7 +245,7 @@ class Engine:
 
     def _after(self, order: Order, step: str, span_ms: tuple[int, int]) -> None:
         self._step_count += 1
-        due = self.now + latency(self._dice(order, step), *span_ms)
+        due = self.now + latency(self._draw(order, step), *span_ms)
         heapq.heappush(self._steps, (due, self._step_count, step, order))
 
     def _step(self) -> None:
@@ -306,7 +305,7 @@ class Engine:
             self.close_order(order, Status.CANCELED, "canceled")
             return
         pct = 0.0 if whole else self._partial_fill_pct
-        self._execute(order, part_of(wanted, self._dice(order, "part"), pct), price)
+        self._execute(order, part_of(wanted, self._draw(order, "part"), pct), price)
         if order.is_open and order.tif not in (TimeInForce.IOC, TimeInForce.FOK):
             self._after(order, "try", _REMAINDER_MS)
 
@@ -353,6 +352,6 @@ class Engine:
             if not siblings:
                 del self._resting[order.symbol]
 
-    def _dice(self, order: Order, step: str) -> random.Random:
+    def _draw(self, order: Order, step: str) -> Draw:
         """Chance that depends on the seed, the order and how far it is, not on who asked before."""
-        return random.Random(f"{self._seed}:{order.seq}:{step}:{order.filled_qty}")  # noqa: S311
+        return Draw(self._seed, order.seq, step, order.filled_qty)

@@ -253,9 +253,8 @@ class Exchange:
         )
 
     def _check_wash_trade(self, account: Account, draft: Draft) -> None:
-        for other in account.open_of(draft.symbol):
-            if other.side is draft.side:
-                continue
+        opposite = Side.SELL if draft.side is Side.BUY else Side.BUY
+        for other in account.open_of(draft.symbol, opposite):
             if other.kind is not Kind.LIMIT:
                 raise refusals.wash_trade(other.id, "market/stop")
             if draft.limit_price is None or other.limit_price is None:
@@ -276,7 +275,7 @@ class Exchange:
             existing = account.existing_qty(draft.symbol)
             held = account.held_qty(draft.symbol) - freed
             if wanted > existing - held:
-                related = [o.id for o in account.open_of(draft.symbol) if o.side is Side.SELL]
+                related = [order.id for order in account.open_of(draft.symbol, Side.SELL)]
                 raise refusals.insufficient_qty(draft.symbol, wanted, existing, held, related)
             return
         cost = draft.notional
@@ -343,6 +342,8 @@ class Exchange:
             return self.now + GTC_LIVES
         if tif is TimeInForce.OPG and self.engine.session is not None:
             return self.calendar.next_close(self.engine.session.closes_at)
+        if self.engine.session is not None:
+            return self.engine.session.closes_at
         return self.calendar.next_close(self.now)
 
     def _changed(self, old: Order, change: Mapping[str, object]) -> Draft:

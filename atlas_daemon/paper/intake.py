@@ -170,6 +170,8 @@ def _check_prices(draft: Draft) -> None:
             raise invalid("trailing stop orders must specify one of trail_price or trail_percent")
         case Kind.TRAILING_STOP if has_limit or has_stop:
             raise invalid("trailing stop orders require no stop or limit price")
+        case Kind.TRAILING_STOP if draft.trail_percent is not None and draft.trail_percent >= 100:
+            raise invalid("trail_percent must be less than 100")
         case _:
             pass
     if trails and draft.kind is not Kind.TRAILING_STOP:

@@ -6,13 +6,12 @@ the fills is partial. Nothing here changes an account.
 
 from __future__ import annotations
 
-import random
 from datetime import datetime, time, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 from atlas_daemon.paper.market import MarketQuote
-from atlas_daemon.paper.orders import CENT, SHARE_STEP, Kind, Order, Side, TimeInForce
+from atlas_daemon.paper.orders import CENT, SHARE_STEP, Draw, Kind, Order, Side, TimeInForce
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -79,13 +78,13 @@ def shares_for(notional: Decimal, price: Decimal) -> Decimal:
     return (notional / price).quantize(SHARE_STEP, ROUND_DOWN)
 
 
-def part_of(wanted: Decimal, dice: random.Random, partial_pct: float) -> Decimal:
+def part_of(wanted: Decimal, draw: Draw, partial_pct: float) -> Decimal:
     """All that is wanted, or (with a chance of `partial_pct`) a random part of it."""
-    if dice.random() >= partial_pct:
+    if draw.fraction() >= partial_pct:
         return wanted
     if wanted % 1 == 0:
-        return Decimal(dice.randrange(1, int(wanted))) if wanted > 1 else wanted
-    part = (wanted * Decimal(dice.randrange(1, 1000)) / 1000).quantize(SHARE_STEP, ROUND_DOWN)
+        return Decimal(1 + draw.below(int(wanted) - 1)) if wanted > 1 else wanted
+    part = (wanted * (1 + draw.below(999)) / 1000).quantize(SHARE_STEP, ROUND_DOWN)
     return part or wanted
 
 
@@ -107,6 +106,6 @@ def refused_window(
     return None
 
 
-def latency(dice: random.Random, low_ms: int, high_ms: int) -> timedelta:
-    """A delay of the broker's own time, seeded."""
-    return timedelta(milliseconds=dice.randint(low_ms, high_ms))
+def latency(draw: Draw, low_ms: int, high_ms: int) -> timedelta:
+    """A delay of the broker's own time, seeded; to the microsecond."""
+    return timedelta(microseconds=1000 * low_ms + draw.below(1000 * (high_ms - low_ms)))

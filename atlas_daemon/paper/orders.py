@@ -7,8 +7,7 @@ Only values live here. What may be ordered is judged in `intake` and `exchange`;
 from __future__ import annotations
 
 import hashlib
-import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -127,10 +126,20 @@ class Order:
         """Average price of all executions so far."""
         return self.filled_value / self.filled_qty if self.filled_qty else None
 
+    def copy(self) -> Order:
+        """The order as it is now; later changes do not reach the copy."""
+        twin = object.__new__(Order)
+        for name in _ORDER_FIELDS:
+            setattr(twin, name, getattr(self, name))
+        return twin
+
     @property
     def salt(self) -> int:
         """The three digits below the microsecond in this order's timestamps."""
         return (self.seq * 367 + 123) % 1000
+
+
+_ORDER_FIELDS = tuple(field.name for field in fields(Order))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,5 +178,25 @@ class Activity:
 def id_of(*parts: object) -> str:
     """A UUID that is a function of its parts, so that a seeded exchange repeats itself exactly."""
     text = ":".join(str(part) for part in parts).encode()
-    digest = hashlib.blake2b(text, digest_size=16).digest()
-    return str(uuid.UUID(bytes=digest, version=4))
+    h = hashlib.blake2b(text, digest_size=16).hexdigest()
+    variant = "89ab"[int(h[16], 16) & 3]
+    return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{variant}{h[17:20]}-{h[20:]}"
+
+
+class Draw:
+    """Seeded chance for one occasion: a few numbers that are a function of its parts."""
+
+    __slots__ = ("_pool",)
+
+    def __init__(self, *parts: object) -> None:
+        text = ":".join(str(part) for part in parts).encode()
+        self._pool = int.from_bytes(hashlib.blake2b(text, digest_size=32).digest(), "big")
+
+    def below(self, end: int) -> int:
+        """A whole number of 0..end-1."""
+        self._pool, drawn = divmod(self._pool, end)
+        return drawn
+
+    def fraction(self) -> float:
+        """A number of [0, 1)."""
+        return self.below(1 << 53) / (1 << 53)

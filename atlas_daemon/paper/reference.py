@@ -12,6 +12,7 @@ from atlas_daemon.paper.gate import DESK, reply
 from atlas_daemon.paper.matching import NEW_YORK
 
 _SETTLES_WITHIN = timedelta(days=10)
+_LAST_DAY = date(2029, 12, 31)
 
 
 def routes() -> list[web.RouteDef]:
@@ -44,11 +45,11 @@ async def list_calendar(request: web.Request) -> web.Response:
     """GET /v2/calendar: sessions of [start, end]; without them those of the coming year."""
     desk = request.app[DESK]
     today = desk.exchange.now.astimezone(NEW_YORK).date()
-    first = query.day(request.query, "start") or today
-    last = query.day(request.query, "end") or first + timedelta(days=365)
+    first = min(query.day(request.query, "start") or today, _LAST_DAY)
+    last = min(query.day(request.query, "end") or first + timedelta(days=365), _LAST_DAY)
     if last < first:
         raise refusals.invalid("end must not be before start")
-    days = desk.exchange.calendar.sessions(first, min(last, date.max - _SETTLES_WITHIN))
+    days = desk.exchange.calendar.sessions(first, last)
     if not days:
         return reply([])
     following = desk.exchange.calendar.sessions(days[0].day, days[-1].day + _SETTLES_WITHIN)

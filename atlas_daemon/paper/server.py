@@ -44,12 +44,17 @@ class RunningBroker:
         await asyncio.shield(self._tick)
 
     async def stop(self) -> None:
-        """Say farewell to the listeners, close the port, save the state."""
+        """Say farewell to the listeners, close the port, save the state.
+
+        Raises what ended the tick, if something did.
+        """
         self._tick.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._tick
-        await self._runner.app[SWITCHBOARD].close_all()
-        await self._runner.cleanup()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._tick
+        finally:
+            await self._runner.app[SWITCHBOARD].close_all()
+            await self._runner.cleanup()
         self.desk.settle()
         self.desk.touch()
         self.desk.save()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 from atlas_daemon.paper.accounts import Account, Figures, Position
 from atlas_daemon.paper.calendar import TradingDay
@@ -22,7 +23,7 @@ _RATIO = Decimal("0.0000000001")
 
 def moment(at: datetime, salt: int = 0) -> str:
     """UTC with `Z`; `salt` is the three digits below the microsecond."""
-    text = at.astimezone(UTC).isoformat()
+    text = (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat()
     fraction = f"{at.microsecond:06d}{salt:03d}".rstrip("0")
     return f"{text[:19]}.{fraction}Z" if fraction else f"{text[:19]}Z"
 
@@ -54,6 +55,7 @@ def new_york(at: datetime) -> str:
     return at.astimezone(NEW_YORK).isoformat()
 
 
+@lru_cache(maxsize=4096)
 def asset_id(symbol: str) -> str:
     """The id of a symbol: the same in every local broker."""
     return id_of("asset", symbol)

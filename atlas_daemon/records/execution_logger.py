@@ -62,8 +62,8 @@ class ExecutionLogger:
         self._console = console
         self._redact = Redactor(secrets)
         self._outages: dict[str, _Outage] = {}
-        self._pending: list[tuple[date, Row]] = []
-        self._unswapped: dict[date, list[Row]] = {}
+        self._pending: list[tuple[date, str]] = []
+        self._unswapped: dict[date, str] = {}
         self._submitted: dict[str, tuple[str, str]] = {}
         self._day: date | None = None
         self._handler: logging.Handler | None = None
@@ -181,21 +181,18 @@ class ExecutionLogger:
 
     def write_trades(self, day: date, rows: Iterable[Row]) -> None:
         """Append rows to a New York day's trades file; kept and tried again where that fails."""
+        told = [self._csv(row) for row in rows]
         if day in self._unswapped:  # the whole file is still to be put in place
-            self._unswapped[day].extend(rows)
+            self._unswapped[day] += "".join(told)
         else:
-            self._pending.extend((day, row) for row in rows)
+            self._pending.extend((day, text) for text in told)
         del self._pending[:-PENDING_ROWS_MAX]
         self._flush_trades()
 
     def swap_trades(self, day: date, rows: Iterable[Row]) -> None:
         """Put a day's trades file in place whole, from all of its rows."""
-        told = list(rows)
-        name, whole = f"trades_{day}.csv", header() + self._csv(told)
-        if self._try("trades", name, lambda: self._files.swap(name, whole)):
-            self._unswapped.pop(day, None)
-        else:
-            self._unswapped[day] = told
+        self._pending = [(other, text) for other, text in self._pending if other != day]
+        self._swap_csv(day, header() + "".join(self._csv(row) for row in rows))
 
     def keeps(self, day: date) -> bool:
         """True for a day whose files are not archived yet."""
@@ -229,24 +226,29 @@ class ExecutionLogger:
         self.write_trades(day_of(at), [row])
 
     def _flush_trades(self) -> None:
-        for day in list(self._unswapped):
-            self.swap_trades(day, self._unswapped[day])
+        for day, text in list(self._unswapped.items()):
+            self._swap_csv(day, text)
         while self._pending:
             day = self._pending[0][0]
-            text = self._csv(row for other, row in self._pending if other == day)
+            text = "".join(text for other, text in self._pending if other == day)
             name = f"trades_{day}.csv"
             if not self._try("trades", name, partial(self._append_csv, name, text)):
                 return
-            self._pending = [(other, row) for other, row in self._pending if other != day]
+            self._pending = [(other, text) for other, text in self._pending if other != day]
 
     def _append_csv(self, name: str, text: str) -> None:
         self._files.append(name, text, opening=header())
 
-    def _csv(self, rows: Iterable[Row]) -> str:
+    def _swap_csv(self, day: date, text: str) -> None:
+        name = f"trades_{day}.csv"
+        if self._try("trades", name, lambda: self._files.swap(name, text)):
+            self._unswapped.pop(day, None)
+        else:
+            self._unswapped[day] = text
+
+    def _csv(self, row: Row) -> str:
         # By cell and before it is quoted: a secret with a quote in it is spelled otherwise after.
-        return text_of(
-            Row(**{name: self._redact(text) for name, text in _cells(row)}) for row in rows
-        )
+        return text_of([Row(**{name: self._redact(text) for name, text in _cells(row)})])
 
     # What structlog hands over.
 

@@ -72,7 +72,9 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         given = {s for s in secrets if len(s) >= SECRET_CHARS_MIN}
-        spelled = given | {quote(s, safe="") for s in given} | {repr(s)[1:-1] for s in given}
+        spelled = given | {quote(s, safe="") for s in given}
+        for mark in "'", '"':  # as Python and JSON write it between quotes
+            spelled |= {s.replace("\\", "\\\\").replace(mark, f"\\{mark}") for s in given}
         # Longest first: one secret may be the beginning of another.
         ordered = sorted(spelled, key=lambda s: (-len(s), s))
         self._given = re.compile("|".join(map(re.escape, ordered))) if ordered else None

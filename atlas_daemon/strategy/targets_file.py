@@ -78,7 +78,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
                     raise SignalsError(f"{path} line {reader.line_num}: has not 3 fields")
                 rows.append((reader.line_num, [row[at].strip() for at in order]))
             return rows
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise SignalsError(f"{path}: cannot be read as targets: {error}") from error
 
 

@@ -122,7 +122,7 @@ def _intervals(path: Path, signal_day: date) -> list[tuple[str, str]]:
                 series = row.get("data_symbol", row["ticker"]).strip()
                 if start <= signal_day < end:
                     found.append((row["ticker"].strip(), _series(where, series)))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         text = f"{path}: cannot be read as members: {error}"
         raise SignalsError(text, FailureKind.CONFIG) from error
     return found

@@ -173,6 +173,12 @@ def test_a_symbol_that_the_api_calls_invalid_costs_only_itself(service):
     assert len(service.asked) == 3
 
 
+def test_only_invalid_symbols_leave_no_bars(service):
+    service.answer = (400, b'{"message":"invalid symbol: BTCUSD"}')
+    with pytest.raises(SignalsError, match="none on 2024-06-10 of any symbol"):
+        fetch(service, ("BTCUSD",))
+
+
 def test_a_day_with_only_one_of_both_series_is_no_number(service):
     nvda(service)
     service.series["all"]["NVDA"].pop()

@@ -104,6 +104,32 @@ def test_row_groups_before_the_window_are_left_out_and_change_nothing(tmp_path):
     assert total(load_bars(tmp_path / "bars.parquet", None, D4, D5), "AAA") == [4.0, 5.0]
 
 
+def test_a_file_whose_row_groups_all_end_before_the_window_says_where_it_ends(tmp_path):
+    table = pa.Table.from_pylist(a_series("AAA", [1.0, 2.0, 3.0], last=D3))
+    pa.parquet.write_table(table, tmp_path / "bars.parquet", row_group_size=1)
+    with pytest.raises(SignalsError, match=f"ends on {D3}: no bars for {D5}"):
+        load_bars(tmp_path / "bars.parquet", None, D5, D5)
+
+
+@pytest.mark.parametrize(
+    ("flaw", "words"),
+    [
+        ({"symbol": None}, "symbol is empty in a row"),
+        ({"close": "dear"}, "'dear'"),
+        ({"date": 20240131}, "date is int64; plain dates are wanted"),
+        ({"date": "January"}, "'January'"),
+        ({"volume": [1, 2]}, "cannot be read as bars"),
+    ],
+)
+def test_a_column_of_another_kind_is_one_line_that_names_the_file(tmp_path, flaw, words):
+    path = write_bars(tmp_path / "bars.parquet", [{**a_bar(D1), **flaw}])
+    with pytest.raises(SignalsError) as caught:
+        load_bars(path, None, D1, D1)
+    assert str(path) in str(caught.value)
+    assert words in str(caught.value)
+    assert caught.value.kind is FailureKind.CONFIG
+
+
 def test_an_empty_number_is_not_a_number(tmp_path):
     path = write_bars(tmp_path / "bars.csv", [a_bar(D1, close=None, high=1.0), a_bar(D2)])
     bars = load_bars(path, None, D1, D2)

@@ -94,6 +94,14 @@ def test_s181_a_secret_that_fits_no_header_is_refused_unseen(desk, bad):
     assert text.startswith("ALPACA_LARGE_SECRET (environment): must be ")
 
 
+def test_an_empty_credential_counts_as_missing(desk, tmp_path):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "alpaca_large_key").write_text(KEY)
+    (tmp_path / "c" / "alpaca_large_secret").write_text("\n")
+    text = refusal(desk.env(CREDENTIALS_DIRECTORY=str(tmp_path / "c")))
+    assert text.startswith("ALPACA_LARGE_SECRET is missing")
+
+
 def test_an_unreadable_credential_is_refused(desk, tmp_path):
     (tmp_path / "c" / "alpaca_large_key").mkdir(parents=True)
     text = refusal(desk.env(CREDENTIALS_DIRECTORY=str(tmp_path / "c")))

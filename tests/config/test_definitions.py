@@ -146,3 +146,8 @@ def test_a_variable_is_named_after_section_and_key():
     assert KEYS["risk.max_position_pct"].variable == "ATLAS_RISK__MAX_POSITION_PCT"
     assert KEYS["regime.lambda"].variable == "ATLAS_REGIME__LAMBDA"
     assert len({key.variable for key in KEYS.values()}) == len(KEYS)
+
+
+def test_every_key_says_in_one_line_what_it_allows():
+    for key in KEYS.values():
+        assert len(key.kind.allowed.splitlines()) == 1, key.name

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas_daemon.config import load_settings
 from atlas_daemon.config.sources import read_dotenv
 from atlas_daemon.core.errors import ConfigError
 
@@ -138,6 +139,17 @@ def test_a_missing_named_file_is_refused(desk):
 
 def test_a_folder_in_place_of_the_file_is_refused(desk):
     assert "cannot be read: Is a directory" in refusal(desk, config_path=Path())
+
+
+def test_a_file_is_named_in_full_to_one_who_stands_at_the_root(desk):
+    path = desk.toml("[account]\nname = 'X'\n").folder / "atlas.toml"
+    settings = load_settings(path, environ=desk.environ, cwd=Path("/"))
+    assert settings.origin("account.name") == str(path)
+
+
+def test_a_working_directory_that_cannot_be_looked_into_is_named(desk):
+    with pytest.raises(ConfigError, match=r"atlas\.toml: cannot be read: File name too long"):
+        load_settings(environ=desk.environ, cwd=desk.folder / ("x" * 300))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_daemon.paper.accounts import needed_hold
-from atlas_daemon.paper.orders import CENT
+from atlas_daemon.paper.orders import CENT, Side
 from atlas_daemon.paper.refusals import RefusedError
 from tests.paper.world import NOON, World
 
@@ -67,6 +67,6 @@ def check_books(world: World) -> None:
     buys = [o for o in account.open.values() if o.side == "buy"]
     assert account.held_cash == sum((needed_hold(o) for o in buys), Decimal(0))
     for symbol in ("SPY", "CHEAP"):
-        sells = [o for o in account.open_of(symbol) if o.side == "sell"]
+        sells = list(account.open_of(symbol, Side.SELL))
         held = sum((o.remaining_qty for o in sells), Decimal(0))
         assert account.held_qty(symbol) == held <= account.existing_qty(symbol)
