@@ -5,8 +5,10 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Put every command on `app`."""
+    from atlas_daemon.cli.demo import demo
     from atlas_daemon.cli.paper import paper
     from atlas_daemon.cli.run import run
 
+    app.command()(demo)
     app.command()(run)
     app.command()(paper)

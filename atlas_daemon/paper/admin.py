@@ -22,6 +22,8 @@ from atlas_daemon.paper.stream import SWITCHBOARD
 
 T = TypeVar("T")
 
+_DOLLARS_MAX = Decimal(10) ** 12
+
 
 class ClockChange(msgspec.Struct, forbid_unknown_fields=True):
     """POST /_admin/clock."""
@@ -134,8 +136,9 @@ async def open_account(request: web.Request) -> web.Response:
     """POST /_admin/accounts: one more account."""
     desk = request.app[DESK]
     wanted = await _read(request, NewAccount)
-    if wanted.key in desk.exchange.by_key or not wanted.key or wanted.cash < 0:
-        raise refusals.invalid("key must be new, cash not negative")
+    if wanted.key in desk.exchange.by_key or not wanted.key:
+        raise refusals.invalid("key must be new")
+    _check_dollars(wanted.cash)
     desk.settle()
     return reply(_short(desk.exchange.open_account(wanted.key, wanted.secret, wanted.cash)))
 
@@ -144,6 +147,7 @@ async def reset_account(request: web.Request) -> web.Response:
     """POST /_admin/accounts/reset: everything gone, fresh cash, a new account number."""
     desk = request.app[DESK]
     wanted = await _read(request, Reset)
+    _check_dollars(wanted.cash)
     desk.settle()
     account = _account(desk, wanted.key)
     return reply(_short(desk.reset_account(account.key, wanted.cash)))
@@ -162,6 +166,7 @@ async def happen(request: web.Request) -> web.Response:
         return reply({"halted": sorted(engine.halted)})
     if event.kind not in corporate.MONEY_KINDS or event.amount is None:
         raise refusals.invalid(f"kind must be halt, resume or one of {corporate.MONEY_KINDS}")
+    _check_dollars(abs(event.amount))
     account = _account(desk, event.key)
     activity = corporate.move_money(
         account,
@@ -173,6 +178,12 @@ async def happen(request: web.Request) -> web.Response:
     )
     desk.touch()
     return reply(wire.activity(activity))
+
+
+def _check_dollars(amount: Decimal | None) -> None:
+    """An amount that an account can hold. Raises RefusedError."""
+    if amount is not None and not (amount.is_finite() and 0 <= amount <= _DOLLARS_MAX):
+        raise refusals.invalid(f"amount must be within 0..{_DOLLARS_MAX:f}")
 
 
 def _account(desk: Desk, key: str | None) -> Account:

@@ -9,7 +9,7 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from atlas_daemon.paper.faults import Faults
 from atlas_daemon.paper.market import Market
 from atlas_daemon.paper.orders import Update, id_of
 
-LOCAL_KEY = "PKLOCAL0000000000000"
-LOCAL_SECRET = "local-secret-of-the-paper-broker"  # noqa: S105 - opens nothing but a toy
+LOCAL_KEY = "PKLOCAL00000000000000"
+LOCAL_SECRET = "local-secret"  # noqa: S105 - opens nothing but a toy
 
 
 @dataclass
@@ -54,6 +54,8 @@ class PaperConfig:
     sip_delay_min: int = 15
     """SIP data younger than this is refused, as on Alpaca's free plan; 0 allows all."""
     pays_dividends: bool = False
+    watch_every_s: float = 5.0
+    """How often resting orders are compared with the market; more makes long jumps cheaper."""
     tick_s: float = 0.02
     monotonic: Callable[[], float] = time.monotonic
 
@@ -70,7 +72,11 @@ class Desk:
         self._saved_at = config.monotonic()
         self._is_changed = True
         memory = store.load(config.state_path) if config.state_path else None
-        starts_at = max(config.starts_at, memory.at) if memory else config.starts_at
+        if config.starts_at.tzinfo is None:
+            raise ValueError("the local broker's start needs an offset")
+        starts_at = config.starts_at.astimezone(UTC)
+        if memory:
+            starts_at = max(starts_at, memory.at)
         self.clock = BrokerClock(starts_at, config.speed, config.monotonic)
         self.exchange = Exchange(
             config.market,
@@ -80,6 +86,7 @@ class Desk:
             starts_at=memory.at if memory else starts_at,
         )
         self.exchange.engine.pays_dividends = config.pays_dividends
+        self.exchange.engine.watch_every = timedelta(seconds=config.watch_every_s)
         if memory:
             self.exchange.order_count = memory.order_count
             self.exchange.account_count = memory.account_count

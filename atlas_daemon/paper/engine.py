@@ -21,6 +21,7 @@ from atlas_daemon.paper.matching import (
     latency,
     part_of,
     shares_for,
+    waits_for_stop,
     watch_stop,
 )
 from atlas_daemon.paper.orders import (
@@ -36,7 +37,7 @@ from atlas_daemon.paper.orders import (
 )
 
 WATCH_EVERY = timedelta(seconds=5)
-"""How often resting orders are compared with the market, in the broker's time."""
+"""How often resting orders are compared with the market, in the broker's time, unless told."""
 
 _ROUTE_MS = (3, 25)
 _FILL_MS = (30, 250)
@@ -58,6 +59,7 @@ class Engine:
         self.rejecting: dict[str, int] = {}
         """Symbols whose next orders are rejected after acceptance, and how many of them."""
         self.pays_dividends = False
+        self.watch_every = WATCH_EVERY
         self.splits: dict[str, Decimal] = {}
         """The splits that became effective with the latest open: new shares for one old share."""
         self._calendar = calendar
@@ -223,19 +225,21 @@ class Engine:
             self._watch_at = None
             return
         if self._watch_at is None or self._watch_at <= self.now:
-            passed = (self.now - self.session.opens_at) // WATCH_EVERY
-            self._watch_at = self.session.opens_at + (passed + 1) * WATCH_EVERY
+            passed = (self.now - self.session.opens_at) // self.watch_every
+            self._watch_at = self.session.opens_at + (passed + 1) * self.watch_every
 
     def _watch(self) -> None:
         for symbol in list(self._resting):
             if symbol in self.halted:
                 continue
             quote = self.market.quote(symbol, self.now)
-            last = self.last_price(symbol)
-            if quote is None or last is None:
+            if quote is None:
                 continue
             for order in list(self._resting.get(symbol, {}).values()):
-                watch_stop(order, last)
+                if waits_for_stop(order):
+                    last = self.last_price(symbol)
+                    if last is not None:
+                        watch_stop(order, last)
                 if execution_price(order, quote) is not None:
                     self._unrest(order)
                     self._trade(order, quote, whole=False)

@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import format_datetime
 
 import msgspec
 from aiohttp import web
@@ -35,7 +36,7 @@ _HTML_401 = (
 
 @dataclass
 class Window:
-    """Requests of one key in the running minute of the broker's time."""
+    """Requests of one key in the running minute."""
 
     minute: int
     used: int = 0
@@ -85,6 +86,8 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPRequestEntityTooLarge:
         response = reply({"code": 41310000, "message": "request body is too large"}, 413)
     if not response.prepared:
+        # The broker's own time, so that the moment of X-RateLimit-Reset can be compared with it.
+        response.headers["Date"] = format_datetime(desk.exchange.now, usegmt=True)
         response.headers.update(headers)
     return response
 
@@ -124,15 +127,17 @@ def _count(windows: dict[str, Window], desk: Desk, key: str, headers: dict[str, 
     limit = desk.config.rate_limit_per_min
     if limit <= 0:
         return
-    epoch_s = desk.exchange.now.timestamp()
-    minute = math.floor(epoch_s / 60)
+    # Counted in the time that the client waits in, which a fast broker's clock is not.
+    passed_s = desk.config.monotonic()
+    minute = math.floor(passed_s / 60)
+    reset_in_s = math.ceil((minute + 1) * 60 - passed_s)
     window = windows.get(key)
     if window is None or window.minute != minute:
         window = windows[key] = Window(minute)
     window.used += 1
     headers["X-RateLimit-Limit"] = str(limit)
     headers["X-RateLimit-Remaining"] = str(max(limit - window.used, 0))
-    headers["X-RateLimit-Reset"] = str((minute + 1) * 60)
+    headers["X-RateLimit-Reset"] = str(int(desk.exchange.now.timestamp()) + reset_in_s)
     if window.used > limit:
         raise refusals.too_many_requests()
 

@@ -23,13 +23,15 @@ OPG_CLOSES_BEFORE_OPEN = timedelta(minutes=2)
 CLS_CLOSES_BEFORE_CLOSE = timedelta(minutes=10)
 AUCTION_REOPENS_AT = time(19)
 
+_STOPS = frozenset({Kind.STOP, Kind.STOP_LIMIT, Kind.TRAILING_STOP})
+
 
 def execution_price(order: Order, quote: MarketQuote) -> Decimal | None:
     """The price at which the order would trade now: ask for a buy, bid for a sell; None if not."""
     price = quote.ask if order.side is Side.BUY else quote.bid
     if price <= 0:
         return None
-    if order.kind in (Kind.STOP, Kind.STOP_LIMIT, Kind.TRAILING_STOP) and not order.is_triggered:
+    if waits_for_stop(order):
         return None
     if order.kind in (Kind.LIMIT, Kind.STOP_LIMIT) and order.limit_price is not None:
         within = (
@@ -40,9 +42,14 @@ def execution_price(order: Order, quote: MarketQuote) -> Decimal | None:
     return price
 
 
+def waits_for_stop(order: Order) -> bool:
+    """True for a stop order whose price has not been reached yet."""
+    return not order.is_triggered and order.kind in _STOPS
+
+
 def watch_stop(order: Order, last: Decimal) -> None:
     """Trail and trigger a stop by the last trade's price; changes the order."""
-    if order.is_triggered or order.kind not in (Kind.STOP, Kind.STOP_LIMIT, Kind.TRAILING_STOP):
+    if not waits_for_stop(order):
         return
     sells = order.side is Side.SELL
     if order.kind is Kind.TRAILING_STOP:

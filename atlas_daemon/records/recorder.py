@@ -4,7 +4,7 @@ It keeps of the orders only what it needs for wording, folded from the entries t
 a start can rebuild the trades files from the journal alone. It decides nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -25,6 +25,16 @@ FAILURES_IN_A_ROW = 3
 """So many questions without an answer mean that the broker cannot be reached."""
 
 _TURNED_DOWN = frozenset({OrderStatus.REFUSED, OrderStatus.REJECTED})
+_ANSWERS: Mapping[type[e.Event], tuple[str, ...]] = {
+    e.SnapshotReported: ("snapshot", "credentials"),
+    e.QuotesReported: ("quotes",),
+    e.AssetsReported: ("assets",),
+    e.SessionsReported: ("sessions",),
+    e.SignalsReported: ("signals",),
+    e.OrderReported: ("order",),
+    e.OrderNotFound: ("order",),
+}
+"""What an answer ends the failures of, by the names that FetchFailed gives them."""
 _TAKEN = frozenset({OrderStatus.WORKING, OrderStatus.FILLED})
 
 
@@ -88,8 +98,8 @@ class Recorder:
         match event:
             case e.FetchFailed():
                 line = self._failed(event, line)
-            case e.SnapshotReported() | e.QuotesReported():
-                self._answered("snapshot" if isinstance(event, e.SnapshotReported) else "quotes")
+            case _ if type(event) in _ANSWERS:
+                self._answered(*_ANSWERS[type(event)])
         if line is not None:
             self._logger.log(*line)
         match event:
@@ -137,11 +147,12 @@ class Recorder:
         # The same failure every few seconds for hours: once is told, the rest is for the file.
         return line._replace(level="debug")
 
-    def _answered(self, what: str) -> None:
-        count = self._failures.pop(what, 0)
-        if count >= FAILURES_IN_A_ROW:
-            text = f"The {what} is answered again after {count} failures"
-            self._logger.log("info", "AlpacaTradingClient", text)
+    def _answered(self, *whats: str) -> None:
+        for what in whats:
+            count = self._failures.pop(what, 0)
+            if count >= FAILURES_IN_A_ROW:
+                text = f"Answered again on {what} after {count} failures"
+                self._logger.log("info", "AlpacaTradingClient", text)
 
 
 def _order_id(event: e.Event) -> OrderId:

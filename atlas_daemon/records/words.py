@@ -126,6 +126,11 @@ def _stream_reported(event: e.StreamReported, known: Seen) -> Line:
     return Line(level, "Stream", f"trade_updates {event.condition}{detail}")
 
 
+def _fetch_failed(event: e.FetchFailed, known: Seen) -> Line:
+    level = "critical" if event.what == "credentials" else "warning"
+    return Line(level, "AlpacaTradingClient", f"No answer on {event.what}: {event.detail}")
+
+
 def _cash_restated(event: e.CashRestated, known: Seen) -> Line:
     level = "info" if event.is_within_tolerance else "warning"
     return Line(level, "Reconciler", f"Cash restated from {event.ours:f} to {event.theirs:f}")
@@ -220,7 +225,7 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
         "{e.candidates} candidates",
     ),
     e.RegimeReported: _says("info", "Strategy", "Regime {e.regime} as of {e.as_of} ({e.source})"),
-    e.FetchFailed: _says("warning", "AlpacaTradingClient", "No answer on {e.what}: {e.detail}"),
+    e.FetchFailed: _fetch_failed,
     e.LatchWritten: _says("info", "Halter", "Latch on disk"),
     e.LatchFailed: _says(
         "critical", "Halter", "Latch NOT DURABLE, the stop holds in memory only: {e.detail}"

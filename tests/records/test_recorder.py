@@ -128,6 +128,8 @@ def test_slippage_is_told_where_it_costs_more_than_the_threshold(tmp_path, side,
         (stepped(a_draft(), "rejected", "halted"), "ERROR"),
         (stepped(a_draft(), "unknown", "lost"), "WARNING"),
         (stepped(a_draft(), "working"), "INFO"),
+        (e.FetchFailed("credentials", "401"), "CRITICAL"),
+        (e.FetchFailed("quotes", "timed out"), "WARNING"),
         (e.StreamReported("lost", "reset"), "WARNING"),
         (e.StreamReported("listening"), "INFO"),
         (e.CashRestated(Decimal(1), Decimal(2), True), "INFO"),
@@ -165,7 +167,14 @@ def test_a_broker_out_of_reach_is_told_once_and_its_return_too(tmp_path):
     levels = ["WARNING", "DEBUG", "CRITICAL", "DEBUG", "DEBUG", "INFO", "DEBUG", "DEBUG", "WARNING"]
     assert [line[1:].split("]")[0] for line in said] == levels
     assert sum("Cannot connect to the Alpaca API: timed out" in line for line in said) == 1
-    assert sum("answered again after 5 failures" in line for line in said) == 1
+    assert sum("Answered again on snapshot after 5 failures" in line for line in said) == 1
+
+
+def test_refused_credentials_are_told_once_until_they_are_taken(tmp_path):
+    failed, answered = e.FetchFailed("credentials", "401"), e.SnapshotReported(OPEN, None, (), ())
+    said = recorded(tmp_path, failed, failed, answered, failed)
+    levels = ["CRITICAL", "DEBUG", "DEBUG", "CRITICAL"]
+    assert [line[1:].split("]")[0] for line in said] == levels
 
 
 def test_a_finished_run_is_told_with_its_reconciliation(tmp_path):

@@ -1,0 +1,365 @@
+"""What is true now, for people and programs: plain data made of the state. Questions only.
+
+Page, API and command line show these and nothing of their own. Decimals are strings, moments RFC
+3339 in UTC, days ISO dates, ages whole seconds. What nobody has seen is None.
+"""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from .moments import NEW_YORK, new_york_day
+from .orders import Order
+from .performance import performance_of
+from .policy import Policy
+from .runs import next_slot, orders_of_run
+from .sessions import NYSE, CalendarRangeError
+from .state import Run, State
+from .values import ALLOCATION, ZERO, Mode, Position, Symbol
+
+View = dict[str, Any]
+"""JSON-ready: dicts, lists, strings, whole numbers, booleans, None."""
+
+
+def status_of(
+    state: State,
+    policy: Policy,
+    now: datetime,
+    *,
+    fault: str = "",
+    head: tuple[int, str] | None = None,
+    url: str = "",
+) -> View:
+    """Return everything a status page shows.
+
+    `fault` is why the journal takes no entries, `head` its place and hash, `url` the dashboard's.
+    """
+    state = replace(state, now=max(now, state.now))
+    mode = state.account_mode
+    return {
+        "at": _moment(now),
+        "label": f"[{mode.upper()}]" if mode is not None else "[UNKNOWN]",
+        "account": {
+            "name": state.account_name,
+            "mode": mode.value if mode is not None else None,
+            "number": state.account_number or None,
+        },
+        "daemon": _daemon(state, now, fault, head, url),
+        "halt": _halt(state, now, fault),
+        "market": market_of(now),
+        "money": _money(state, policy, now),
+        "regime": _regime(state, now),
+        "next_slot": _next_slot(state, policy, now),
+        "positions": _positions(state),
+        "orders": [order for order in orders_of(state, now) if order["is_open"]],
+        "run": None if state.run is None else _run(state, state.run),
+        "last_run": _last_run(state),
+        "performance": _performance(state, policy, now),
+        "alerts": [
+            {"at": _moment(at), "level": alert.level, "key": alert.key, "text": alert.text}
+            for at, alert in reversed(state.alerts)
+        ],
+        "foreign": _foreign(state),
+        "frozen": dict(state.frozen),
+        "calendar_dispute": state.calendar_dispute,
+    }
+
+
+def why_not_ready(state: State, fault: str) -> str:
+    """Return why no order may be sent now; empty where trading is open."""
+    if fault:
+        return f"the journal cannot be written: {fault}"
+    if state.mode is not Mode.TRADING:
+        return f"{state.mode}: {state.mode_reason}"
+    if state.figures.is_shutting_down:
+        return "shutting down"
+    return state.calendar_dispute and f"calendars differ: {state.calendar_dispute}"
+
+
+def orders_of(state: State, now: datetime) -> list[View]:
+    """Return the orders that are open and those of the present run, oldest first."""
+    return [_order(order, now) for order in state.orders.values()]
+
+
+def market_of(now: datetime) -> View:
+    """Return whether New York trades now, and when that changes."""
+    try:
+        session = NYSE.session_at(now)
+        coming = NYSE.next_session(new_york_day(now))
+        if coming.opens_at <= now:
+            coming = NYSE.session_after(coming.day)
+    except CalendarRangeError as error:
+        return {"is_open": None, "changes_at": None, "changes_in_s": None, "detail": str(error)}
+    changes_at = coming.opens_at if session is None else session.closes_at
+    return {
+        "is_open": session is not None,
+        "changes_at": _moment(changes_at),
+        "changes_in_s": _age(now, changes_at),
+        "detail": "",
+    }
+
+
+def _daemon(
+    state: State, now: datetime, fault: str, head: tuple[int, str] | None, url: str
+) -> View:
+    figures = state.figures
+    return {
+        "mode": state.mode.value,
+        "reason": state.mode_reason,
+        "why_not_ready": why_not_ready(state, fault),
+        "started_at": _moment(figures.started_at),
+        "stream": figures.stream,
+        "stream_detail": figures.stream_detail,
+        "reconciled_at": _moment(figures.matched_at),
+        "reconciled_age_s": _age(figures.matched_at, now),
+        "failures": dict(figures.failures),
+        "fault": fault,
+        "journal": None if head is None else {"seq": head[0], "hash": head[1]},
+        "dashboard": url or None,
+    }
+
+
+def _halt(state: State, now: datetime, fault: str) -> View | None:
+    halt = state.halt
+    if halt is None:
+        return None
+    return {
+        "by": halt.by,
+        "reason": halt.reason,
+        "at": _moment(halt.at),
+        "age_s": _age(halt.at, now),
+        "is_complete": halt.is_complete,
+        "is_durable": halt.is_durable and not fault,
+        "open_orders": sum(1 for _ in state.open_orders()),
+    }
+
+
+def _money(state: State, policy: Policy, now: datetime) -> View:
+    snapshot = state.figures.snapshot
+    if snapshot is None:
+        names = ("equity", "cash", "buying_power", "size", "as_of", "age_s")
+        return dict.fromkeys(names)
+    account = snapshot.account
+    return {
+        "equity": _text(account.equity),
+        "cash": _text(account.cash),
+        "buying_power": _text(account.buying_power),
+        "size": _text(policy.capital if policy.capital > 0 else account.equity),
+        "as_of": _moment(snapshot.asked_at),
+        "age_s": _age(snapshot.asked_at, now),
+    }
+
+
+def _regime(state: State, now: datetime) -> View | None:
+    seen = state.regime
+    if seen is None:
+        return None
+    return {
+        "regime": seen.regime.value,
+        "allocation": _text(ALLOCATION[seen.regime]),
+        "as_of": seen.as_of.isoformat(),
+        "source": seen.source,
+        "age_s": _age(seen.heard_at, now),
+    }
+
+
+def _next_slot(state: State, policy: Policy, now: datetime) -> View | None:
+    try:
+        slot = next_slot(state, policy)
+    except CalendarRangeError:
+        return None  # beyond the calendar nothing is guessed
+    if slot is None:
+        return None
+    today, day = new_york_day(now), slot.session.day
+    # The session is the first one on or after its anchor: the latest anchor before it is its own.
+    anchors = [date(day.year, month, start) for month, start in policy.anchors]
+    anchor = max((each for each in anchors if each <= day), default=day)
+    return {
+        "name": slot.name,
+        "anchor": anchor.isoformat(),
+        "session": day.isoformat(),
+        "due_at": _moment(slot.due_at),
+        "last_session": slot.last.day.isoformat(),
+        "is_due": slot.due_at <= now,
+        "days_to_anchor": max(0, (datetime.combine(anchor, time(), NEW_YORK) - now).days),
+        "days_to_session": max(0, (day - today).days),
+    }
+
+
+def _positions(state: State) -> list[View] | None:
+    """None where the broker's positions were not seen."""
+    snapshot = state.figures.snapshot
+    if snapshot is None:
+        return None
+    equity = snapshot.account.equity
+    return [_position(each, equity, state) for each in snapshot.positions]
+
+
+def _position(position: Position, equity: Decimal, state: State) -> View:
+    value = None if position.price is None else position.qty * position.price
+    cost = position.qty * position.avg_entry_price
+    made = None if value is None else value - cost
+    return {
+        "symbol": position.symbol,
+        "qty": _text(position.qty),
+        "price": _text(position.price),
+        "value": _text(value),
+        "cost_basis": _text(cost),
+        "gain": _text(made),
+        "gain_pct": _text(_share(made, abs(cost))),
+        "portfolio_pct": _text(_share(value, equity)),
+        "bought_by_us": _text(state.book.bought.get(position.symbol, ZERO)),
+        "frozen": state.frozen.get(position.symbol, ""),
+    }
+
+
+def _order(order: Order, now: datetime) -> View:
+    draft = order.draft
+    return {
+        "id": draft.order_id,
+        "broker_id": order.broker_order_id,
+        "run": draft.run_id,
+        "symbol": draft.symbol,
+        "side": draft.side.value,
+        "type": draft.order_type.value,
+        "qty": _text(draft.qty),
+        "limit_price": _text(draft.limit_price),
+        "expected_price": _text(draft.expected_price),
+        "filled_qty": _text(order.filled_qty),
+        "filled_avg_price": _text(_rounded(order.filled_avg_price)),
+        "status": order.status.value,
+        "broker_status": order.broker_status,
+        "is_open": not order.is_done,
+        "is_in_doubt": order.is_in_doubt,
+        "is_cancel_wanted": order.is_cancel_wanted,
+        "sent_at": _moment(order.sent_at),
+        "age_s": _age(order.sent_at, now),
+        "reason": order.reason,
+    }
+
+
+def _run(state: State, run: Run) -> View:
+    plan = run.plan
+    latest = {order.draft.symbol: order for order in orders_of_run(state, run)}
+    return {
+        "id": run.run_id,
+        "trigger": run.trigger,
+        "phase": run.phase.value,
+        "round": run.session_round,
+        "order_day": run.order_day.isoformat(),
+        "signal_day": run.signal_day.isoformat(),
+        "started_at": _moment(run.started_at),
+        "regime": None if plan is None else plan.regime.value,
+        "allocation": None if plan is None else _text(plan.allocation),
+        "deployable": None if plan is None else _text(plan.deployable),
+        "notes": [] if plan is None else list(plan.notes),
+        "lines": []
+        if plan is None
+        else [_line(state, run, line, latest.get(line.symbol)) for line in plan.lines],
+        "dropped": dict(run.dropped),
+        "trimmed": dict(run.trimmed),
+    }
+
+
+def _line(state: State, run: Run, line: Any, order: Order | None) -> View:
+    symbol: Symbol = line.symbol
+    held = state.book.positions.get(symbol, ZERO)
+    if symbol in run.dropped:
+        stands = "dropped"
+    elif held == line.target_qty:
+        stands = "reached"
+    elif order is not None:
+        stands = order.status.value
+    else:
+        stands = "waiting"
+    return {
+        "symbol": symbol,
+        "current_qty": _text(line.current_qty),
+        "target_qty": _text(line.target_qty),
+        "held_qty": _text(held),
+        "weight": _text(line.weight),
+        "price": _text(line.price),
+        "state": stands,
+        "note": run.dropped.get(symbol) or run.trimmed.get(symbol) or line.note,
+    }
+
+
+def _last_run(state: State) -> View | None:
+    record = state.last_run
+    if record is None:
+        return None
+    report = record.report
+    return {
+        "id": record.run_id,
+        "date": record.order_day.isoformat(),
+        "finished_at": _moment(record.finished_at),
+        "outcome": record.outcome,
+        "is_final": record.is_final,
+        "reason": record.reason,
+        "orders": None if report is None else report.total_orders,
+        "filled": None if report is None else report.filled_orders,
+        "rejected": None if report is None else report.rejected_orders,
+        "regime": None if report is None else report.regime.value,
+        "allocation": None if report is None else _text(report.allocation_pct),
+        "achieved_pct": None if report is None else _text(report.achieved_pct),
+        "slippage_cost": None if report is None else _text(report.slippage_cost),
+        "discrepancies": [] if report is None else list(report.discrepancies),
+    }
+
+
+def _performance(state: State, policy: Policy, now: datetime) -> View:
+    made = performance_of(state, policy.benchmark, new_york_day(now))
+    return {
+        "since": None if made.since is None else made.since.isoformat(),
+        "benchmark": policy.benchmark,
+        "total_return": _text(_rounded(made.total)),
+        "benchmark_return": _text(_rounded(made.benchmark)),
+        "outperformance": _text(_rounded(made.ahead)),
+        "sharpe": _text(_rounded(made.sharpe)),
+        "max_drawdown": _text(_rounded(made.drawdown)),
+        "why_no_return": made.why,
+        "why_no_benchmark": made.why_no_benchmark,
+        "why_no_sharpe": made.why_no_sharpe,
+    }
+
+
+def _foreign(state: State) -> list[View]:
+    """Foreign orders: those still listed, or all that were ever seen where no list is known."""
+    snapshot = state.figures.snapshot
+    listed = None if snapshot is None else {str(o.broker_order_id) for o in snapshot.open_orders}
+    return [
+        {
+            "broker_id": broker_id,
+            "client_order_id": found.client_order_id,
+            "symbol": found.symbol,
+            "side": found.side.value,
+            "qty": _text(found.qty),
+            "carries_our_prefix": found.carries_our_prefix,
+        }
+        for broker_id, found in state.foreign.items()
+        if listed is None or broker_id in listed
+    ]
+
+
+def _share(part: Decimal | None, whole: Decimal) -> Decimal | None:
+    return None if part is None or whole <= 0 else _rounded(part / whole)
+
+
+def _rounded(value: Decimal | None) -> Decimal | None:
+    return None if value is None else round(value, 6)
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else f"{value:f}"
+
+
+def _moment(at: datetime | None) -> str | None:
+    if at is None:
+        return None
+    utc = at.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='seconds')}Z"
+
+
+def _age(since: datetime | None, now: datetime) -> int | None:
+    return None if since is None else max(0, int((now - since).total_seconds()))
