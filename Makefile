@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench clean install
+.PHONY: demo test check coverage bench clean install
 
 demo: $(STAMP)
 	@$(BIN)/atlasd demo
@@ -19,6 +19,15 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The same tests, measured: every process that they start is counted too. Fails below the floors.
+coverage: $(STAMP)
+	@rm -f .coverage .coverage.*
+	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml COVERAGE_FILE=$(CURDIR)/.coverage \
+	  $(MAKE) --no-print-directory test PYTEST_ARGS="-n 2 $(PYTEST_ARGS)"
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage json --quiet -o .coverage.json
+	@$(BIN)/python .ci/floors.py .coverage.json
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench

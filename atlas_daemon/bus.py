@@ -60,6 +60,8 @@ class Bus:
         """A stop was heard and is perhaps not yet taken: the fence is closed by it already."""
         self.fault = ""
         """Why the journal did not take the last turn; empty while it does."""
+        self._unwritten: tuple[e.Entry, ...] = ()
+        """A stop that holds in memory: written with the next turn that can be."""
         self.turns = 0
 
     def hear(self, event: e.Event) -> None:
@@ -98,11 +100,11 @@ class Bus:
         turn = take_turn(before, event, self._clock.now(), self.policy)
         if turn.entries:
             try:
-                self._journal.append(turn.entries)
+                self._journal.append((*self._unwritten, *turn.entries))
             except JournalFullError as error:
                 self._not_written(event, turn, error)
                 return
-            self.fault = ""
+            self.fault, self._unwritten = "", ()
         self.state = turn.state
         self.turns += 1
         if isinstance(event, e.StopRequested) or self.state.halt is not None:
@@ -138,6 +140,7 @@ class Bus:
         if not isinstance(event, e.StopRequested):
             return
         self.state = turn.state
+        self._unwritten += turn.entries
         self._let_out(turn.effects)
         self.hear(e.LatchFailed(f"journal: {error}"))
 

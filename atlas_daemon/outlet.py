@@ -13,7 +13,7 @@ from decimal import Decimal
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
 from atlas_daemon.core.brain import SignalsError
-from atlas_daemon.core.errors import BugError
+from atlas_daemon.core.errors import AtlasError, BugError
 from atlas_daemon.core.values import (
     Approved,
     Asset,
@@ -70,6 +70,10 @@ class Fence:
         return None
 
 
+class WithheldError(AtlasError):
+    """The fence was closed at the order's first byte: it surely never left."""
+
+
 class Outlet:
     """Turns effects into calls and their ends into events."""
 
@@ -88,6 +92,8 @@ class Outlet:
         self._client, self._quotes, self._brain = client, quotes, brain
         self._notice, self._clock, self._fence, self._hear = notice, clock, fence, hear
         self._stop = stop
+        self._sending: dict[str, Approved] = {}
+        client.order_gate = self._ask_fence
         self._submits = asyncio.Semaphore(SUBMITS_AT_ONCE)
         self._assets = asyncio.Semaphore(ASSETS_AT_ONCE)
         self._looking_up: set[OrderId] = set()
@@ -164,16 +170,28 @@ class Outlet:
         """Send, again only where the broker said that it did not process it (429)."""
         order_id = approved.draft.order_id
         for sends in range(1, SENDS_MAX + 1):
-            if (why := self._fence.why_closed(approved)) is not None:
-                return e.SubmitWithheld(order_id, why)
+            self._sending[order_id] = approved
             try:
+                self._ask_fence(order_id)
                 return _reported(await self._request(approved), "submit")
+            except WithheldError as withheld:
+                return e.SubmitWithheld(order_id, str(withheld))
             except RateLimitedError as error:
                 wait_s = error.limited.wait_s or 1.0
                 if sends == SENDS_MAX:
                     return e.SubmitWithheld(order_id, str(error))
+            finally:
+                del self._sending[order_id]
             await self._clock.sleep(wait_s)
         raise BugError("the last send returns")
+
+    def _ask_fence(self, order_id: str) -> None:
+        """Raise WithheldError where the order may not leave.
+
+        Asked before the request is built, and again on its connection before the first byte.
+        """
+        if (why := self._fence.why_closed(self._sending[order_id])) is not None:
+            raise WithheldError(why)
 
     async def _request(self, approved: Approved) -> OrderRecord:
         draft = approved.draft

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from atlas_daemon.cli.options import (
 from atlas_daemon.config import Settings
 from atlas_daemon.config.credentials import Credentials, load_credentials
 from atlas_daemon.core.brain import SignalsAnswer, SignalsError
-from atlas_daemon.core.errors import ConfigError, UsageError
+from atlas_daemon.core.errors import AtlasError, ConfigError, UsageError
 from atlas_daemon.core.values import AccountMode, Regime, Symbol
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ async def _made_up(
     if cash is None:
         cash, said = scenes.CASH_DEFAULT, "made up: neither --cash nor account.capital is given"
     scene = scenes.made_up_scene(when, answer, cash, held)
-    note = f"hypothetical account: {cash:,.2f} dollars of cash ({said}), {len(held)} positions"
+    note = f"hypothetical account: {cash:,.2f} dollars of cash ({said}), {len(held)} held"
     return replace(scene, notes=(note,)), answer
 
 
@@ -182,11 +183,16 @@ async def _as_it_stands(
     keys = load_credentials(settings, environ)
     # Needed only here; bars from a file need no network.
     from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
+    from atlas_daemon.edges.alpaca.faults import OutcomeUnknownError
     from atlas_daemon.edges.quotes import LatestQuotes
     from atlas_daemon.rehearsal import scenes
 
+    silent = logging.getLogger("atlasd.plan")
+    silent.addHandler(logging.NullHandler())
+    silent.propagate = False  # what fails is said once, by the command
     client = AlpacaTradingClient(
         settings.account.name,
+        silent,
         key_id=keys.key_id,
         secret=keys.secret,
         trading_url=settings.broker.trading_url,
@@ -202,11 +208,21 @@ async def _as_it_stands(
         bought = scenes.bought_by(settings.journal_path, now)
         quotes = LatestQuotes(client, settings.data.quotes_feed)
         scene = await scenes.real_scene(when, desk, answer, client, quotes, bought)
+    except OutcomeUnknownError as error:
+        url = settings.broker.trading_url
+        raise AtlasError(f"no answer from the broker at {url}: {error.unknown.detail}") from error
     finally:
         await client.close()
+    notes = []
+    if settings.account.manage == "bought":
+        ours = sum(position.symbol in bought for position in desk.positions)
+        notes.append(
+            f"account.manage = bought: {ours} of {len(desk.positions)} positions were bought by "
+            "us, the others stay as they are"
+        )
     if settings.latch_path.exists():
-        scene = replace(scene, notes=("halted: a run waits until `atlasd resume`",))
-    return scene, answer
+        notes.append("halted: a run waits until `atlasd resume`")
+    return replace(scene, notes=tuple(notes)), answer
 
 
 async def _signals(
@@ -232,7 +248,7 @@ async def _signals(
         return await brain.compute(when.signal.day, held, asked_at)
     except SignalsError as error:
         if str(error).startswith("regime.source"):
-            text = f"{error}; --regime gives one for this dry run"
+            text = f"{error} (or give --regime for this dry run)"
             raise SignalsError(text, error.kind) from error
         raise
 

@@ -4,22 +4,24 @@ It shows what the journal says and adds nothing; where there is no terminal it p
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from atlas_daemon.config import Settings
 from atlas_daemon.core import events as e
-from atlas_daemon.core.gates import batch_verdicts
 from atlas_daemon.core.moments import NEW_YORK
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.state import State
 from atlas_daemon.core.values import ZERO, Side
+
+TOLD_GATES = frozenset({"buying_power", "cash_only", "total_allocation", "regime_compliance"})
+"""Gates whose figures are shown also where they pass."""
 
 
 class Host(Protocol):
@@ -99,6 +101,8 @@ class Story:
                     self._say(entry, f"  note: {note}")
             case e.RunPlanned():
                 self._plan(event)
+            case e.GatesAnswered(answers=answers):
+                self._gates(answers)
             case e.PhaseStarted():
                 self._phase(entry, event)
             case e.OrderApproved(approved=approved):
@@ -177,21 +181,17 @@ class Story:
                 line.note,
             )
         self._console.print(table)
-        self._console.print(self._gates(plan))
+        self._console.print(_cash(plan))
         for note in plan.notes:
             self._console.print(f"note: {note}")
 
-    def _gates(self, plan: e.RunPlanned) -> Group:
-        assert self._host is not None
-        state, policy = self._host.state, self._host.policy
-        lines = list(_gate_lines(state, plan, policy))
-        bought = sum((_value(line) for line in plan.lines if _value(line) > 0), ZERO)
-        sold = -sum((_value(line) for line in plan.lines if _value(line) < 0), ZERO)
-        cash = (
-            f"cash {plan.cash:,.2f} + sells {sold:,.2f} - buys {bought:,.2f} "
-            f"= {plan.cash + sold - bought:,.2f}"
-        )
-        return Group(*lines, cash)
+    def _gates(self, answers: Sequence[e.GateAnswer]) -> None:
+        rules = len({answer.rule for answer in answers})
+        bad = [answer for answer in answers if not answer.ok]
+        verdict = "all passed" if not bad else "[red]REFUSED[/red]"
+        self._console.print(f"Gates: {rules} rules, {len(answers)} answers, {verdict}")
+        for answer in bad or [answer for answer in answers if answer.rule in TOLD_GATES]:
+            self._console.print(f"  {answer.text}")
 
     # Orders and fills.
 
@@ -250,18 +250,11 @@ def _value(line: e.PlanLine) -> Decimal:
     return (line.target_qty - line.current_qty) * (line.price or ZERO)
 
 
-def _gate_lines(state: State, plan: e.RunPlanned, policy: Policy) -> Iterator[str]:
-    seen: dict[str, list[str]] = {}
-    bad = []
-    for verdict in batch_verdicts(state, plan, policy):
-        seen.setdefault(verdict.rule, []).append(verdict.text)
-        if not verdict.ok:
-            bad.append(verdict.text)
-    yield f"gates: {len(seen)} rules, " + ("all passed" if not bad else "REFUSED")
-    for rule, texts in seen.items():
-        if rule in ("buying_power", "cash_only", "total_allocation", "regime_compliance"):
-            yield f"  {texts[0]}"
-    yield from (f"  [red]{text}[/red]" for text in bad)
+def _cash(plan: e.RunPlanned) -> str:
+    bought = sum((_value(line) for line in plan.lines if _value(line) > 0), ZERO)
+    sold = -sum((_value(line) for line in plan.lines if _value(line) < 0), ZERO)
+    left = plan.cash + sold - bought
+    return f"Cash: {plan.cash:,.2f} + sells {sold:,.2f} - buys {bought:,.2f} = {left:,.2f}"
 
 
 def _words(event: e.OrderTrimmed | e.OrderRefused | e.LineDropped) -> str:

@@ -72,9 +72,10 @@ def result_line(result: Any) -> bytes:
     return _line({"ok": True, "result": result})
 
 
-def error_line(error: RequestError) -> bytes:
+def error_line(error: AtlasError) -> bytes:
     """Return a refusal as a line."""
-    return _line({"ok": False, "error": str(error), "rule": error.rule, "exit": error.exit_code})
+    rule = error.rule if isinstance(error, RequestError) else ""
+    return _line({"ok": False, "error": str(error), "rule": rule, "exit": error.exit_code})
 
 
 def entry_line(entry: Entry) -> bytes:

@@ -75,8 +75,8 @@ class Host(Protocol):
         """Return the journal's entries after `after`."""
         ...
 
-    def subscribe(self, callback: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
-        """Tell `callback` of each committed turn's entries; calling the result ends that."""
+    def subscribe(self, subscriber: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
+        """Tell `subscriber` of each committed turn's entries; calling the result ends that."""
         ...
 
 

@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
-from atlas_daemon.core.errors import AccountBusyError, ConfigError
+from atlas_daemon.core.errors import AccountBusyError, AtlasError, BugError, ConfigError
 
 from .messages import (
     LINE_MAX,
@@ -35,11 +35,12 @@ WAIT_S = 10.0
 
 
 class ControlServer:
-    """Serves `host` at its settings' control socket. `uids` may connect: root and our own user."""
+    """Serves `host` at the socket `path`. `uids` may connect: root and our own user by default."""
 
     def __init__(
         self,
         host: Host,
+        path: Path,
         *,
         uids: frozenset[int] | None = None,
         idle_s: float = IDLE_S,
@@ -48,7 +49,7 @@ class ControlServer:
         self._host = host
         self._uids = frozenset({0, os.geteuid()}) if uids is None else uids
         self._idle_s, self._write_s = idle_s, write_s
-        self.path: Path = host.settings.control_socket_path
+        self.path = path
         self._server: asyncio.Server | None = None
         self._inode: int | None = None
         self._clients: set[asyncio.Task[None]] = set()
@@ -63,7 +64,7 @@ class ControlServer:
         self._inode = self.path.stat().st_ino
         self._server = await asyncio.start_unix_server(self._serve, sock=sock, limit=LINE_MAX)
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Close the socket and every connection; the file goes where it is still ours."""
         if self._server is not None:
             self._server.close()
@@ -86,12 +87,13 @@ class ControlServer:
             pass  # the daemon ends
         finally:
             self._clients.discard(task)
-            if _is_stuck(writer):
+            if writer.transport.get_write_buffer_size():
                 writer.transport.abort()
             else:
                 writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.set_write_buffer_limits(0)  # `drain` waits until all is handed over
         try:
             self._admit(writer)
         except RequestError as error:
@@ -109,7 +111,9 @@ class ControlServer:
                 return
             try:
                 await self._answer(writer, line)
-            except RequestError as error:
+            except BugError:
+                raise
+            except AtlasError as error:
                 await self._write(writer, error_line(error))
 
     def _admit(self, writer: asyncio.StreamWriter) -> None:
@@ -145,11 +149,6 @@ class ControlServer:
         writer.write(line)
         async with asyncio.timeout(self._write_s):
             await writer.drain()
-
-
-def _is_stuck(writer: asyncio.StreamWriter) -> bool:
-    low, _ = writer.transport.get_write_buffer_limits()
-    return writer.transport.get_write_buffer_size() > low
 
 
 def _peer_uid(sock: socket.socket) -> int:

@@ -1,10 +1,11 @@
-"""How often the world is asked, and how a warning is said once. Shared by the handlers."""
+"""What several handlers ask for: figures, not too often; an order's end; a warning, said once."""
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from . import events as e
-from .effects import Effect, FetchFigures, SendAlert
+from .effects import CancelOrder, Effect, FetchFigures, SendAlert
+from .orders import Order
 from .policy import Policy
 from .state import State
 from .values import Symbol
@@ -34,6 +35,14 @@ def ask_figures(
     symbols = tuple(sorted(quotes))
     yield e.FiguresRequested(symbols)
     yield FetchFigures(state.now, symbols, tuple(sorted(assets)))
+
+
+def cancel(order: Order, why: str) -> Iterator[e.Event | Effect]:
+    """Yield what cancels one order of ours; nothing for one that is done."""
+    if order.is_done:
+        return
+    yield e.CancelRequested(order.draft.order_id, why)
+    yield CancelOrder(order.draft.order_id, order.broker_order_id)
 
 
 def alert_once(state: State, level: str, key: str, text: str) -> Iterator[e.Event | Effect]:

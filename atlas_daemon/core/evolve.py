@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from . import events as e
+from .evolve_figures import FIGURE_CHANGES, with_figures
 from .orders import Order, OrderStatus
 from .state import (
     ALERTS_MAX,
@@ -54,53 +55,16 @@ def _daemon_started(state: State, event: e.DaemonStarted) -> State:
     )
 
 
-def _shutdown_requested(state: State, event: e.ShutdownRequested) -> State:
-    return _seen(state, is_shutting_down=True)
-
-
-def _stream_reported(state: State, event: e.StreamReported) -> State:
-    return _seen(state, stream=event.condition, stream_at=state.now, stream_detail=event.detail)
-
-
 def _snapshot_reported(state: State, event: e.SnapshotReported) -> State:
     figures = state.figures
     failures = {k: v for k, v in figures.failures.items() if k != "snapshot"}
     number = state.account_number or event.account.number
-    return _seen(
+    return with_figures(
         replace(state, account_number=number),
         snapshot=event,
         heard_at=state.now,
         failures=failures,
         clean_since=figures.clean_since or state.now,
-    )
-
-
-def _quotes_reported(state: State, event: e.QuotesReported) -> State:
-    return _seen(state, quotes={**state.figures.quotes, **{q.symbol: q for q in event.quotes}})
-
-
-def _assets_reported(state: State, event: e.AssetsReported) -> State:
-    return _seen(
-        state,
-        assets={**state.figures.assets, **{a.symbol: a for a in event.assets}},
-        assets_asked=state.figures.assets_asked | set(event.asked),
-    )
-
-
-def _order_not_found(state: State, event: e.OrderNotFound) -> State:
-    seen = state.figures.not_found.get(event.order_id, ())
-    return _seen(
-        state,
-        not_found={**state.figures.not_found, event.order_id: (*seen, event.asked_at)},
-    )
-
-
-def _fetch_failed(state: State, event: e.FetchFailed) -> State:
-    clean_since = None if event.what == "snapshot" else state.figures.clean_since
-    return _seen(
-        state,
-        failures={**state.figures.failures, event.what: event.detail},
-        clean_since=clean_since,
     )
 
 
@@ -116,22 +80,6 @@ def _signals_reported(state: State, event: e.SignalsReported) -> State:
 def _regime_reported(state: State, event: e.RegimeReported) -> State:
     seen = RegimeSeen(event.regime, event.as_of, event.source, state.now)
     return replace(state, regime=seen)
-
-
-def _figures_requested(state: State, event: e.FiguresRequested) -> State:
-    return _seen(state, asked_at=state.now)
-
-
-def _look_up_requested(state: State, event: e.LookUpRequested) -> State:
-    return _seen(state, looked_up={**state.figures.looked_up, event.order_id: state.now})
-
-
-def _sessions_requested(state: State, event: e.SessionsRequested) -> State:
-    return _seen(state, sessions_asked_at=state.now)
-
-
-def _signals_requested(state: State, event: e.SignalsRequested) -> State:
-    return _seen(state, signals_asked_at=state.now)
 
 
 def _mode_changed(state: State, event: e.ModeChanged) -> State:
@@ -159,16 +107,6 @@ def _book_adopted(state: State, event: e.BookAdopted) -> State:
     return replace(state, book=book, frozen=frozen, figures=figures)
 
 
-def _book_matched(state: State, event: e.BookMatched) -> State:
-    return _seen(state, matched_at=state.now, drift_at=None, drift_symbols=())
-
-
-def _drift_seen(state: State, event: e.DriftSeen) -> State:
-    if state.figures.drift_symbols == event.symbols:
-        return state
-    return _seen(state, drift_at=state.now, drift_symbols=event.symbols)
-
-
 def _drift_found(state: State, event: e.DriftFound) -> State:
     why = f"we have {event.ours}, the broker has {event.theirs}"
     return replace(state, frozen={**state.frozen, event.symbol: why})
@@ -187,7 +125,9 @@ def _calendar_disputed(state: State, event: e.CalendarDisputed) -> State:
 
 
 def _calendar_agreed(state: State, event: e.CalendarAgreed) -> State:
-    return _seen(replace(state, calendar_dispute=""), sessions_agreed=(event.first, event.last))
+    return with_figures(
+        replace(state, calendar_dispute=""), sessions_agreed=(event.first, event.last)
+    )
 
 
 def _slot_missed(state: State, event: e.SlotMissed) -> State:
@@ -210,7 +150,7 @@ def _run_started(state: State, event: e.RunStarted) -> State:
 
 def _fresh_figures(state: State) -> State:
     # What can be traded, and what the strategy wants, is asked for anew by each session's run.
-    return _seen(state, signals_asked_at=None, assets={}, assets_asked=frozenset())
+    return with_figures(state, signals_asked_at=None, assets={}, assets_asked=frozenset())
 
 
 def _run_continued(state: State, event: e.RunContinued) -> State:
@@ -394,10 +334,6 @@ def _equity_marked(state: State, event: e.EquityMarked) -> State:
     return replace(state, marks=(*state.marks, event)[-MARKS_MAX:])
 
 
-def _seen(state: State, **seen: object) -> State:
-    return replace(state, figures=replace(state.figures, **seen))  # type: ignore[arg-type]
-
-
 def _with_order(state: State, order: Order) -> State:
     return replace(state, orders={**state.orders, order.draft.order_id: order})
 
@@ -408,24 +344,13 @@ def _plus(held: Mapping[Symbol, Decimal], symbol: Symbol, qty: Decimal) -> dict[
 
 
 _CHANGES: Mapping[type[e.Event], Change] = {
+    **FIGURE_CHANGES,
     e.DaemonStarted: _daemon_started,
-    e.ShutdownRequested: _shutdown_requested,
-    e.StreamReported: _stream_reported,
     e.SnapshotReported: _snapshot_reported,
-    e.QuotesReported: _quotes_reported,
-    e.AssetsReported: _assets_reported,
-    e.OrderNotFound: _order_not_found,
-    e.FetchFailed: _fetch_failed,
     e.SignalsReported: _signals_reported,
     e.RegimeReported: _regime_reported,
-    e.FiguresRequested: _figures_requested,
-    e.LookUpRequested: _look_up_requested,
-    e.SessionsRequested: _sessions_requested,
-    e.SignalsRequested: _signals_requested,
     e.ModeChanged: _mode_changed,
     e.BookAdopted: _book_adopted,
-    e.BookMatched: _book_matched,
-    e.DriftSeen: _drift_seen,
     e.DriftFound: _drift_found,
     e.CashRestated: _cash_restated,
     e.ForeignOrderFound: _foreign_order_found,

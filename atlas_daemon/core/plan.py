@@ -64,7 +64,7 @@ def make_plan(
         kept,
         {s: p.value for s, p in prices.items()},
         equity=equity,
-        allocation=max(ALLOCATION[regime] - stuck_pct, ZERO),
+        allocation=max(ALLOCATION[regime] - stuck_pct, ZERO) if equity > 0 else ZERO,
         cash_reserve_pct=min(policy.cash_reserve_pct + stuck_pct, Decimal(1)),
         max_position_pct=policy.max_position_pct,
         fractional=fractionable,
@@ -74,15 +74,17 @@ def make_plan(
     lines = []
     for pick in picks:
         current, line = held.get(pick.symbol, ZERO), sized.get(pick.symbol)
+        dropped = run.dropped.get(pick.symbol)
+        note = line.note if line else "no equity to size with"
         lines.append(
             e.PlanLine(
                 symbol=pick.symbol,
                 current_qty=current,
-                target_qty=line.qty if line else current,
+                target_qty=line.qty if line else current if dropped else ZERO,
                 weight=pick.weight,
                 price=line.price if line else None,
                 close=pick.close,
-                note=line.note if line else f"dropped: {run.dropped[pick.symbol]}",
+                note=f"dropped: {dropped}" if dropped else note,
             )
         )
     wanted = {pick.symbol for pick in picks}
@@ -189,7 +191,7 @@ def _value_held(state: State, symbol: Symbol) -> Decimal:
 
 def _with_digest(plan: e.RunPlanned) -> e.RunPlanned:
     parts = [
-        f"{field.name}={getattr(plan, field.name)!r}"
+        f"{field.name}={_spelled(getattr(plan, field.name))}"
         for field in fields(plan)
         if field.name not in ("run_id", "digest")
     ]
@@ -198,3 +200,15 @@ def _with_digest(plan: e.RunPlanned) -> e.RunPlanned:
         **{f.name: getattr(plan, f.name) for f in fields(plan) if f.name != "digest"},
         digest=digest,
     )
+
+
+def _spelled(value: object) -> str:
+    """Spell a value of a plan so that equal ones are spelled alike: 10000.00 is 10000."""
+    if isinstance(value, Decimal):
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_spelled, value))})"
+    if isinstance(value, e.PlanLine):
+        return _spelled(tuple(getattr(value, field.name) for field in fields(value)))
+    return repr(value)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from . import events as e
-from .asking import alert_once, ask_figures, may_ask
+from .asking import alert_once, ask_figures, cancel, may_ask
 from .drafts import buy_drafts, pending_buys, sell_drafts
 from .effects import ComputeSignals, Effect
 from .plan import make_plan, picks_of, plan_again, regime_of
@@ -24,7 +24,6 @@ from .runs import (
     time_left,
 )
 from .state import Phase, Run, State
-from .submitter import cancel
 from .values import Mode, Regime, Side, Symbol
 
 

@@ -54,6 +54,11 @@ def on_snapshot_reported(
     state: State, event: e.SnapshotReported, policy: Policy
 ) -> Iterator[e.Event | Effect]:
     """Name foreign orders, compare the books where both are at rest."""
+    if event.account.number != state.account_number:
+        text = f"the keys are of account {event.account.number}, not of {state.account_number}"
+        yield from alert_once(state, "critical", "account", text)
+        yield from settle_mode(state, policy)
+        return
     yield from _name_foreign(state, event)
     if not is_at_rest(state, None):
         return
@@ -158,12 +163,14 @@ def _mode(state: State, policy: Policy) -> tuple[Mode, str]:
     figures = state.figures
     if state.halt is not None:
         return Mode.HALTED, state.mode_reason
+    snapshot = figures.snapshot
+    if snapshot is not None and snapshot.account.number != state.account_number:
+        return Mode.REDUCE_ONLY, f"account {snapshot.account.number} is another one"
     if figures.matched_at is None:
         reason = figures.failures.get("snapshot", "not yet reconciled")
         if state.mode is Mode.STARTING:
             return Mode.STARTING, reason
         return Mode.REDUCE_ONLY, reason
-    snapshot = figures.snapshot
     assert snapshot is not None
     account = snapshot.account
     blocks = [

@@ -23,6 +23,7 @@ from .values import ALLOCATION, ZERO, Asset, Regime, Session, Side, Symbol
 _ONE = Decimal(1)
 _SYMBOL = re.compile(r"([A-Z]{1,5})(?:[.-]([A-Z]{1,3}))?")
 _PLACES = Decimal("0.000000001")
+_PERCENT_PLACES = Decimal("0.0001")
 _LONGEST = 18
 
 
@@ -337,12 +338,12 @@ def _money(value: Decimal, rounding: str = ROUND_CEILING) -> str:
 
 
 def _pct(fraction: Decimal, rounding: str = ROUND_CEILING) -> str:
-    return f"{_rounded(fraction * 100, rounding).normalize():f} %"
+    return f"{_rounded(fraction * 100, rounding, _PERCENT_PLACES).normalize():f} %"
 
 
-def _rounded(value: Decimal, rounding: str) -> Decimal:
+def _rounded(value: Decimal, rounding: str, places: Decimal | None = None) -> Decimal:
     # An actual is rounded up and a limit down, so that a sentence never shows two equal figures
     # where one is over the other. What is too long to round stays as it is.
     if value.adjusted() >= _LONGEST:
         return value
-    return value.quantize(_PLACES, rounding=rounding)
+    return value.quantize(_PLACES if places is None else places, rounding=rounding)

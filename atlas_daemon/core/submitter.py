@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from . import events as e
+from .asking import cancel
 from .effects import CancelOrder, Effect, SubmitOrder
-from .orders import Order, OrderStatus
+from .orders import OrderStatus
 from .policy import Policy
 from .pricing import NoPrice, price_of
 from .state import Phase, State
@@ -83,18 +84,3 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
                 yield from cancel(order, why)
             elif order.is_cancel_wanted:
                 yield from cancel(order, "wanted before it was known")
-
-
-def on_shutdown_requested(
-    state: State, event: e.ShutdownRequested, policy: Policy
-) -> Iterator[e.Event | Effect]:
-    """Nothing to send: the bus awaits the answers under way, the run goes on at the next start."""
-    return iter(())
-
-
-def cancel(order: Order, why: str) -> Iterator[e.Event | Effect]:
-    """Yield what cancels one order of ours; nothing for one that is done."""
-    if order.is_done:
-        return
-    yield e.CancelRequested(order.draft.order_id, why)
-    yield CancelOrder(order.draft.order_id, order.broker_order_id)

@@ -19,6 +19,8 @@ from .values import Approved, Draft, Side
 def on_run_planned(state: State, event: e.RunPlanned, policy: Policy) -> Iterator[e.Event | Effect]:
     """Let the batch pass, or abort the run before any order."""
     verdicts = batch_verdicts(state, event, policy)
+    answers = tuple(e.GateAnswer(v.rule, v.ok, v.actual, v.limit, v.text) for v in verdicts)
+    yield e.GatesAnswered(event.run_id, event.round, answers)
     warnings = dict.fromkeys(verdict.warning for verdict in verdicts if verdict.warning)
     for warning in warnings:
         yield e.AlertRaised("info", "gate", f"{event.run_id}: {warning}")

@@ -265,6 +265,7 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
     ),
     e.LinesChecked: _says("debug", "Planner", "Run {e.run_id}: all lines checked"),
     e.PhaseDrafted: _says("debug", "Planner", "Run {e.run_id} {e.phase}: all drafts answered"),
+    e.GatesAnswered: _says("info", "OrderValidator", "Run {e.run_id}: gates of round {e.round}"),
     e.PhaseStarted: _says("info", "Planner", "Run {e.run_id} {e.phase}, round {e.round}"),
     e.OrderTrimmed: _says(
         "warning",

@@ -68,6 +68,7 @@ def rehearse(
     stage.hear(e.DaemonStarted("dry run", name, mode, number, "", is_latched=False))
     stage.hear(e.StreamReported("listening"))
     stage.settle()
+    stage.beat()  # the mode settles as time passes
     stage.hear(e.RebalanceRequested("dry run", force=True))
     stage.settle()
     for _ in range(BEATS_MAX):
@@ -131,14 +132,14 @@ class _Stage:
     def refuse_hopeless(self) -> None:
         """Raise where the run cannot start, or waits for what will not come in a dry run."""
         run = self.state.run
+        alerts = (d for d in self.decided if isinstance(d, e.AlertRaised))
+        worst = next((alert.text for alert in alerts if alert.level == "critical"), "")
         if run is None:
             denied = next((d for d in self.decided if isinstance(d, e.RequestDenied)), None)
             why = f"{denied.rule}: {denied.detail}" if denied else "no run was started"
-            raise RefusedError(f"a run would not start: {why}")
-        if run.phase is Phase.DUE:
-            for alert in (d for d in self.decided if isinstance(d, e.AlertRaised)):
-                if alert.level == "critical":
-                    raise AtlasError(f"a run would not start: {alert.text}")
+            raise RefusedError(f"a run would not start: {worst or why}")
+        if run.phase is Phase.DUE and worst:
+            raise AtlasError(f"a run would not start: {worst}")
 
     def result(self) -> DryRun:
         """Return the record of a run that is over."""

@@ -291,7 +291,7 @@ def test_the_cores_records_are_read_too():
         account=ACCOUNT | {"equity": 9999},
     )
     assert bigger.errors == (
-        "AAPL: position size: 1,500.00 (15.001500151 %) is over 1,499.85 (15 %)",
+        "AAPL: position size: 1,500.00 (15.0016 %) is over 1,499.85 (15 %)",
     )
 
 

@@ -66,7 +66,7 @@ def test_the_limit_itself_passes_and_a_cent_over_does_not(verdict, ok):
         ),
         (
             rules.position_size(D("1500.0000000000001"), D("10000"), CAP),
-            "position size: 1,500.000000001 (15.000000001 %) is over 1,500.00 (15 %)",
+            "position size: 1,500.000000001 (15.0001 %) is over 1,500.00 (15 %)",
         ),
         (
             rules.buying_power(D("1000"), D("999.5")),

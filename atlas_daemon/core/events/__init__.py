@@ -22,6 +22,8 @@ from .decided import (
     FiguresRequested,
     FillBooked,
     ForeignOrderFound,
+    GateAnswer,
+    GatesAnswered,
     HaltCompleted,
     LineDropped,
     LinesChecked,
@@ -117,7 +119,6 @@ VOLATILE: frozenset[type[Event]] = frozenset(
 """Figures and questions, which a new process asks anew. A turn of nothing else is not written."""
 
 __all__ = [
-    "VOLATILE",
     "AchievedLine",
     "AdoptRequested",
     "AlertRaised",
@@ -140,6 +141,8 @@ __all__ = [
     "FillBooked",
     "ForeignOrderFound",
     "FrameUnread",
+    "GateAnswer",
+    "GatesAnswered",
     "HaltCompleted",
     "LatchFailed",
     "LatchWritten",
@@ -186,4 +189,5 @@ __all__ = [
     "Ticked",
     "TradingHalted",
     "TradingResumed",
+    "VOLATILE",
 ]

@@ -181,6 +181,26 @@ class RunPlanned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class GateAnswer:
+    """What one gate said of a plan: rule, actual, limit."""
+
+    rule: str
+    ok: bool
+    actual: str
+    limit: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatesAnswered(Event):
+    """Every gate's answer on a whole plan; one no aborts the run before any order."""
+
+    run_id: RunId
+    round: int
+    answers: tuple[GateAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LineDropped(Event):
     """A symbol leaves the run by policy; it is neither bought nor sold in it."""
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -32,8 +33,15 @@ from atlas_daemon.edges.alpaca.faults import (
     Unknown,
 )
 from atlas_daemon.edges.alpaca.scalars import stamp
-from atlas_daemon.edges.alpaca.ticket import Ticket, symbol_of
-from atlas_daemon.edges.alpaca.transport import Answer, SessionSource, Transport, root_of
+from atlas_daemon.edges.alpaca.ticket import Ticket, order_path, symbol_of
+from atlas_daemon.edges.alpaca.transport import (
+    Answer,
+    Gate,
+    SessionSource,
+    Transport,
+    check_page,
+    root_of,
+)
 from atlas_daemon.edges.alpaca.wire import Activity, CancelResult, Clock, OrderRecord
 
 T = TypeVar("T")
@@ -77,6 +85,8 @@ class AlpacaTradingClient:
         self._data_url = root_of(data_url)
         self._budget = budget or RequestBudget(sleep=sleep)
         self._data_budget = data_budget or RequestBudget(cancel_reserve=0, sleep=sleep)
+        self.order_gate: Callable[[str], None] = lambda client_order_id: None
+        """Asked right before an order's first byte; raises to hold it back."""
         self._transport = Transport(
             key_id=key_id,
             secret=secret,
@@ -215,7 +225,7 @@ class AlpacaTradingClient:
         False where the order is past cancelling (422) or unknown to the broker (404).
         """
         self._logger.info("Cancelling order %s", order_id)
-        url = self._trading_url + _order_path(order_id)
+        url = self._trading_url + order_path(order_id)
         try:
             await self._transport.send("DELETE", url, None, self._budget, is_cancel=True)
         except BrokerRefusedError as error:
@@ -235,7 +245,7 @@ class AlpacaTradingClient:
 
     async def get_order_status(self, order_id: str) -> OrderRecord:
         """Return the order with the broker's id `order_id`."""
-        return await self._get(_order_path(order_id), wire.order)
+        return await self._get(order_path(order_id), wire.order)
 
     async def get_order_by_client_id(self, client_order_id: str) -> OrderRecord | None:
         """Return the order with our id; None only where the broker itself says it has none."""
@@ -260,7 +270,7 @@ class AlpacaTradingClient:
         `after` and `until` are exclusive and on the moment of submission: an older order that
         filled since is not found by them. A page that cannot be followed by the next raises.
         """
-        _check_page("limit", limit, 2, PAGE_MAX)  # consecutive pages share their border
+        check_page("limit", limit, 2, PAGE_MAX)  # consecutive pages share their border
         found: dict[str, OrderRecord] = {}
         params = {"status": status, "limit": str(limit), "direction": direction, "nested": "false"}
         if symbols:
@@ -291,7 +301,7 @@ class AlpacaTradingClient:
         page_size: int = ACTIVITIES_PAGE_MAX,
     ) -> tuple[Activity, ...]:
         """Return the account's activities since `after` (exclusive), oldest first, each once."""
-        _check_page("page_size", page_size, 1, ACTIVITIES_PAGE_MAX)
+        check_page("page_size", page_size, 1, ACTIVITIES_PAGE_MAX)
         found: dict[str, Activity] = {}
         params = {"direction": "asc", "page_size": str(page_size)}
         if types:
@@ -345,7 +355,8 @@ class AlpacaTradingClient:
 
     async def _submit(self, ticket: Ticket) -> OrderRecord:
         self._logger.info("Submitting %s", ticket.sentence())
-        answer = await self._send("POST", "/v2/orders", ticket.payload())
+        gate = partial(self.order_gate, ticket.client_order_id)
+        answer = await self._send("POST", "/v2/orders", ticket.payload(), gate)
         order = _read(answer, wire.order, f"submit {ticket.client_order_id}")
         if order.client_order_id != ticket.client_order_id:
             detail = f"the answer is about {order.client_order_id!r}"
@@ -376,8 +387,11 @@ class AlpacaTradingClient:
                 raise
             return None
 
-    async def _send(self, method: str, path: str, payload: Mapping[str, object]) -> Answer:
-        return await self._transport.send(method, self._trading_url + path, payload, self._budget)
+    async def _send(
+        self, method: str, path: str, payload: Mapping[str, object], gate: Gate | None = None
+    ) -> Answer:
+        url = self._trading_url + path
+        return await self._transport.send(method, url, payload, self._budget, gate=gate)
 
 
 def _read(answer: Answer, decode: Callable[[bytes], T], what: str) -> T:
@@ -386,15 +400,3 @@ def _read(answer: Answer, decode: Callable[[bytes], T], what: str) -> T:
         return decode(answer.body)
     except wire.WireError as error:
         raise OutcomeUnknownError(what, Unknown(str(error), is_transient=False)) from error
-
-
-def _order_path(order_id: str) -> str:
-    if not order_id:
-        raise RefusedError("an order id is needed")
-    return f"/v2/orders/{quote(order_id, safe='')}"
-
-
-def _check_page(field: str, size: int, least: int, most: int) -> None:
-    """A broker that cuts an oversized page makes it look like the last one."""
-    if not least <= size <= most:
-        raise RefusedError(f"{field} {size} must be from {least} to {most}")

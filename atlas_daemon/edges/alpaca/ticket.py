@@ -7,6 +7,7 @@ this room's question.
 import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from urllib.parse import quote
 
 from atlas_daemon.core.errors import RefusedError
 from atlas_daemon.core.values import OrderType, Side, Symbol
@@ -117,3 +118,10 @@ def _on_tick(field: str, price: Decimal, side: Side) -> Decimal:
     if ticked <= 0:
         raise RefusedError(f"{field} {price} is below the smallest tick")
     return ticked
+
+
+def order_path(order_id: str) -> str:
+    """Return the address of an order by the broker's id. Raises RefusedError without one."""
+    if not order_id:
+        raise RefusedError("an order id is needed")
+    return f"/v2/orders/{quote(order_id, safe='')}"

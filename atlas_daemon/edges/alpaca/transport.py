@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from atlas_daemon.core.errors import RefusedError
 from atlas_daemon.edges.alpaca.budget import RequestBudget
 from atlas_daemon.edges.alpaca.faults import (
     Accepted,
@@ -48,6 +49,9 @@ HEADERS_READ = (
 """The headers anybody here looks at, by the names they are read under (Alpaca's case varies)."""
 
 ORDINARY = {RefusalKind.NOT_FOUND, RefusalKind.NOT_CANCELABLE}
+
+Gate = Callable[[], None]
+"""Asked on a connection that stands, before a request's first byte; raises to hold it back."""
 
 SessionSource = aiohttp.ClientSession | Callable[[], aiohttp.BaseConnector] | None
 
@@ -116,8 +120,11 @@ class Transport:
         *,
         params: Mapping[str, str] | None = None,
         is_cancel: bool = False,
+        gate: Gate | None = None,
     ) -> Answer:
         """Send once what changes something. Raises the faults' errors; never sends twice.
+
+        What `gate` raises comes through: then not a byte has left.
 
         Only a cancel waits for the budget: an order that waited would outlive its approval.
         """
@@ -127,7 +134,7 @@ class Transport:
         elif (wait_s := budget.try_acquire()) > 0:
             self._logger.warning("%s withheld: our request budget is spent", what)
             raise RateLimitedError(what, RateLimited(wait_s, was_sent=False))
-        verdict, answer = await self._exchange(method, url, params, payload, budget)
+        verdict, answer = await self._exchange(method, url, params, payload, budget, gate)
         if answer is not None:
             return answer
         self._log_failure(what, verdict)
@@ -153,6 +160,7 @@ class Transport:
         params: Mapping[str, str] | None,
         payload: Mapping[str, object] | None,
         budget: RequestBudget,
+        gate: Gate | None = None,
     ) -> tuple[Verdict, Answer | None]:
         headers = dict(self._keys)
         body = None
@@ -169,6 +177,7 @@ class Transport:
                 headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
+                trace_request_ctx=gate,
             ) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -210,14 +219,28 @@ def open_session(connector: aiohttp.BaseConnector | None = None) -> aiohttp.Clie
 
     Keys go to the address that was configured and nowhere else, websockets included.
     """
-    trace = aiohttp.TraceConfig()
+    trace = aiohttp.TraceConfig(trace_config_ctx_factory=_Asked)
     trace.on_request_redirect.append(_refuse_redirect)
+    trace.on_connection_create_end.append(_ask_gate)
+    trace.on_connection_reuseconn.append(_ask_gate)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         trace_configs=[trace],
     )
+
+
+class _Asked(SimpleNamespace):
+    """A request's context in the session's traces: carries its gate, if it has one."""
+
+    def __init__(self, trace_request_ctx: Gate | None = None) -> None:
+        super().__init__(gate=trace_request_ctx)
+
+
+async def _ask_gate(session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+    if context.gate is not None:
+        context.gate()
 
 
 async def _refuse_redirect(
@@ -266,3 +289,12 @@ def _brief(verdict: Verdict) -> str:
 
 def _count(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() else None
+
+
+def check_page(field: str, size: int, least: int, most: int) -> None:
+    """Raise RefusedError for a page size beyond what the broker serves.
+
+    One that it cuts without a word would look like the last page.
+    """
+    if not least <= size <= most:
+        raise RefusedError(f"{field} {size} must be from {least} to {most}")

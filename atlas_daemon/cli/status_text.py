@@ -1,0 +1,264 @@
+"""The status view as text, in the layout of the operator's handbook. Text only; no command here."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from atlas_daemon.core.spelling import (
+    UNKNOWN,
+    day_text,
+    dollars,
+    gain,
+    moment_text,
+    percent,
+    shares,
+    span,
+    weekday_text,
+    whole_dollars,
+)
+from atlas_daemon.records.lines import one_line
+
+STALE_S = 120
+"""Figures older than this are shown with their age."""
+ALERTS_SHOWN = 3
+
+View = dict[str, Any]
+
+
+def status_text(view: View, note: str = "") -> str:
+    """Return the whole status; `note` says where it is from, if not from a running daemon."""
+    parts = [
+        _label(view, note),
+        _header(view),
+        _account(view),
+        _regime(view),
+        _positions(view["positions"]),
+        _performance(view["performance"]),
+        _last_run(view["last_run"]),
+        _run(view["run"]),
+        _orders(view["orders"]),
+        _foreign(view["foreign"]),
+        _alerts(view["alerts"]),
+    ]
+    blocks = ["\n".join(one_line(line) for line in part) for part in parts]
+    # The label stands right above the title.
+    return f"{blocks[0]}\n" + "\n\n".join(block for block in blocks[1:] if block) + "\n"
+
+
+def order_lines(orders: Sequence[View]) -> list[str]:
+    """Return orders as the lines of a table."""
+    heads = ("Symbol", "Side", "Qty", "Filled", "Avg Price", "Status", "Age", "Id")
+    rows = [
+        (
+            o["symbol"],
+            o["side"].upper(),
+            shares(_d(o["qty"])),
+            shares(_d(o["filled_qty"])),
+            "-" if o["filled_avg_price"] is None else dollars(_d(o["filled_avg_price"])),
+            o["status"] + (f" ({o['reason']})" if o["reason"] else ""),
+            span(o["age_s"]),
+            o["id"],
+        )
+        for o in orders
+    ]
+    return table(heads, rows)
+
+
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int] = ()
+) -> list[str]:
+    """Return a plain table, two blanks in front; columns are at least `widths` wide."""
+    wide = [
+        max(least, *(len(cell) + 2 for cell in column))
+        for least, column in zip(
+            widths or [0] * len(heads), zip(heads, *rows, strict=True), strict=True
+        )
+    ]
+    lines = [heads, ["-" * len(head) for head in heads], *rows]
+    return [
+        "  " + "".join(f"{cell:<{n}}" for cell, n in zip(line, wide, strict=True)).rstrip()
+        for line in lines
+    ]
+
+
+def _label(view: View, note: str) -> Iterator[str]:
+    daemon, halt = view["daemon"], view["halt"]
+    label = f"{view['label']} {view['account']['name']}"
+    if note:
+        yield f"{label}  {note}"
+    else:
+        yield f"{label}  {daemon['mode']}: {daemon['reason']}"
+    if halt is not None:
+        ended = "complete" if halt["is_complete"] else "NOT COMPLETE"
+        durable = "" if halt["is_durable"] else ", NOT DURABLE"
+        yield (
+            f"HALTED by {halt['by']}: {halt['reason']} "
+            f"(for {span(halt['age_s'])}, {ended}, {halt['open_orders']} open orders{durable})"
+        )
+    if daemon["fault"]:
+        yield f"THE JOURNAL CANNOT BE WRITTEN: {daemon['fault']}"
+    if view["calendar_dispute"]:
+        yield f"CALENDARS DIFFER, no slot is due: {view['calendar_dispute']}"
+
+
+def _header(view: View) -> Iterator[str]:
+    yield "ATLAS Trading System - Portfolio Status"
+    yield "=" * 40
+    yield f"Date: {moment_text(datetime.fromisoformat(view['at']))}"
+    market = view["market"]
+    if market["is_open"] is None:
+        yield f"Market: {UNKNOWN} ({market['detail']})"
+    elif market["is_open"]:
+        yield f"Market: OPEN (closes in {span(market['changes_in_s'])})"
+    else:
+        yield f"Market: CLOSED (opens in {span(market['changes_in_s'])})"
+
+
+def _account(view: View) -> Iterator[str]:
+    money, name = view["money"], view["account"]["name"]
+    yield f"ACCOUNT ({name} - {whole_dollars(_d(money['size']))})"
+    yield f"  Equity: {dollars(_d(money['equity']))}"
+    yield f"  Buying Power: {dollars(_d(money['buying_power']))}"
+    yield f"  Cash: {dollars(_d(money['cash']))}"
+    if money["as_of"] is None:
+        yield "  The broker has not been heard since the daemon's start."
+    elif money["age_s"] > STALE_S:
+        yield f"  Figures are {span(money['age_s'])} old ({_moment(money['as_of'])})"
+
+
+def _regime(view: View) -> Iterator[str]:
+    yield "CURRENT REGIME"
+    regime, slot = view["regime"], view["next_slot"]
+    if regime is None:
+        yield f"  {UNKNOWN} (no source has spoken)"
+    else:
+        yield f"  {regime['regime']} ({percent(_d(regime['allocation']), places=0)} allocation)"
+    if slot is None:
+        yield f"  Days until next rebalance: {UNKNOWN}"
+    elif slot["is_due"]:
+        until = day_text(date.fromisoformat(slot["last_session"]))
+        yield f"  Next rebalance: {slot['name']} is due now (until {until})"
+    else:
+        anchor = day_text(date.fromisoformat(slot["anchor"]))
+        session = weekday_text(date.fromisoformat(slot["session"]))
+        yield f"  Days until next rebalance: {slot['days_to_anchor']} ({anchor})"
+        yield f"  Session: {session}"
+    if regime is not None:
+        yield f"  As of: {regime['as_of']} ({regime['source']})"
+
+
+def _positions(positions: Sequence[View] | None) -> Iterator[str]:
+    if positions is None:
+        yield f"POSITIONS ({UNKNOWN})"
+        return
+    yield f"POSITIONS ({len(positions)} holdings)"
+    rows = [
+        (
+            p["symbol"],
+            shares(_d(p["qty"])),
+            whole_dollars(_d(p["value"])),
+            whole_dollars(_d(p["cost_basis"])),
+            gain(_d(p["gain"])),
+            percent(_d(p["gain_pct"]), signed=True),
+            percent(_d(p["portfolio_pct"])),
+        )
+        for p in positions
+    ]
+    if not rows:
+        return
+    heads = ("Symbol", "Qty", "Value", "Cost Basis", "P&L", "P/L %", "% Portfolio")
+    head, rule, *_ = table(heads, rows, (10, 7, 10, 14, 11, 9, 11))
+    yield head
+    yield rule
+    # A sign stands one column to the left, so that the digits are in line.
+    yield from table(heads, rows, (10, 7, 10, 13, 11, 10, 11))[2:]
+    for each in positions:
+        if each["frozen"]:
+            yield f"  {each['symbol']} is FROZEN: {each['frozen']}"
+
+
+def _performance(made: View) -> Iterator[str]:
+    if made["since"] is None:
+        yield "PERFORMANCE SINCE LAST REBALANCE"
+        yield f"  n/a ({made['why_no_return']})"
+        return
+    since, why, behind = made["since"], made["why_no_return"], made["why_no_benchmark"]
+    yield f"PERFORMANCE SINCE LAST REBALANCE ({day_text(date.fromisoformat(since))})"
+    yield f"  Total Return: {_pct(made['total_return'], why)}"
+    yield f"  {made['benchmark']} Return: {_pct(made['benchmark_return'], behind)}"
+    yield f"  Outperformance: {_pct(made['outperformance'], behind)}"
+    sharpe = _d(made["sharpe"])
+    ratio = f"n/a ({made['why_no_sharpe']})" if sharpe is None else f"{sharpe:.2f}"
+    yield f"  Sharpe Ratio: {ratio}"
+    worst = _d(made["max_drawdown"])
+    yield f"  Max Drawdown: {f'n/a ({why})' if worst is None else percent(worst, places=2)}"
+
+
+def _last_run(run: View | None) -> Iterator[str]:
+    yield "LAST REBALANCE"
+    if run is None:
+        yield "  none yet"
+        return
+    yield f"  Date: {run['date']}"
+    if run["orders"] is None:
+        yield f"  Orders: {UNKNOWN}"
+    else:
+        yield f"  Orders: {run['orders']} ({run['filled']} filled, {run['rejected']} rejected)"
+        allocation = percent(_d(run["allocation"]), places=0)
+        yield f"  Regime: {run['regime']} ({allocation} allocation)"
+    achieved = f", {percent(_d(run['achieved_pct']))} deployed" if run["achieved_pct"] else ""
+    yield f"  Outcome: {run['outcome']}{'' if run['is_final'] else ', not final'}{achieved}"
+    if run["reason"]:
+        yield f"  Reason: {run['reason']}"
+
+
+def _run(run: View | None) -> Iterator[str]:
+    if run is None:
+        return
+    yield f"REBALANCE {run['id']} ({run['phase']}, round {run['round']})"
+    rows = [
+        (
+            line["symbol"],
+            shares(_d(line["current_qty"])),
+            shares(_d(line["target_qty"])),
+            shares(_d(line["held_qty"])),
+            line["state"],
+            line["note"],
+        )
+        for line in run["lines"]
+    ]
+    if rows:
+        yield from table(("Symbol", "Before", "Target", "Now", "State", "Note"), rows)
+
+
+def _orders(orders: Sequence[View]) -> Iterator[str]:
+    if orders:
+        yield f"OPEN ORDERS ({len(orders)})"
+        yield from order_lines(orders)
+
+
+def _foreign(orders: Sequence[View]) -> Iterator[str]:
+    if orders:
+        yield f"FOREIGN ORDERS ({len(orders)})"
+    for o in orders:
+        yield f"  {o['side'].upper()} {shares(_d(o['qty']))} {o['symbol']} ({o['client_order_id']})"
+
+
+def _alerts(alerts: Sequence[View]) -> Iterator[str]:
+    if alerts:
+        yield "LAST ALERTS"
+    for alert in alerts[:ALERTS_SHOWN]:
+        yield f"  {_moment(alert['at'])} {alert['level'].upper()}: {alert['text']}"
+
+
+def _pct(fraction: str | None, why: str) -> str:
+    return f"n/a ({why})" if fraction is None else percent(_d(fraction), places=2, signed=True)
+
+
+def _moment(text: str) -> str:
+    return moment_text(datetime.fromisoformat(text))
+
+
+def _d(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,188 @@
+"""The web server of the page: addresses, methods, headers. It binds this machine only.
+
+The page asks for no password, so it must not be read through a stranger's name for this address
+(DNS rebinding): a request whose Host is not this machine's own is refused.
+"""
+
+import errno
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from atlas_daemon.config import Settings
+from atlas_daemon.core.errors import ConfigError
+from atlas_daemon.core.policy import Policy
+from atlas_daemon.core.state import State
+from atlas_daemon.core.views import orders_of, status_of, why_not_ready
+
+from .page import page_of
+
+STYLE = Path(__file__).with_name("page.css")
+OWN_NAMES = frozenset({"localhost", "::1"})
+REQUEST_MAX = 16_384
+SHUTDOWN_S = 1.0
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Server": "atlas",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Host(Protocol):
+    """The daemon as the page sees it."""
+
+    @property
+    def state(self) -> State:
+        """What is true now."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """What the core decides by."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration in force."""
+        ...
+
+    @property
+    def fault(self) -> str:
+        """Why the journal takes no entries; empty while it does."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the present moment of the daemon's clock."""
+        ...
+
+    def journal_head(self) -> tuple[int, str]:
+        """Return place and hash of the last entry."""
+        ...
+
+
+class Dashboard:
+    """Serves `host` at its settings' address."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._style = STYLE.read_text(encoding="utf-8")
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self) -> str:
+        """Listen, and return the page's address. Raises ConfigError where the port is taken."""
+        app = web.Application(middlewares=[_guard], client_max_size=REQUEST_MAX)
+        app.router.add_get("/", self._page)
+        app.router.add_get("/page.css", self._css)
+        app.router.add_get("/api/status", self._status)
+        app.router.add_get("/api/orders", self._orders)
+        app.router.add_get("/healthz", self._alive)
+        app.router.add_get("/readyz", self._ready)
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S
+        )
+        await runner.setup()
+        settings = self._host.settings
+        wanted = settings.dashboard
+        # `localhost` is often two addresses, and a free port is not the same on both.
+        host = "127.0.0.1" if wanted.host == "localhost" else wanted.host
+        try:
+            await web.TCPSite(runner, host, wanted.port).start()
+        except OSError as error:
+            await runner.cleanup()
+            is_taken = error.errno == errno.EADDRINUSE
+            why = "another program has it" if is_taken else (error.strerror or str(error))
+            origin = settings.origin("dashboard.port")
+            raise ConfigError(
+                f"dashboard.port = {wanted.port} ({origin}): cannot listen on "
+                f"{host}:{wanted.port}: {why}"
+            ) from error
+        self._runner = runner
+        port = runner.addresses[0][1]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return self.url
+
+    async def stop(self) -> None:
+        """Stop listening; who is still connected is let go."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _view(self) -> dict[str, Any]:
+        host = self._host
+        return status_of(
+            host.state,
+            host.policy,
+            host.now(),
+            fault=host.fault,
+            head=host.journal_head(),
+            url=self.url,
+        )
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(text=page_of(self._view()), content_type="text/html")
+
+    async def _css(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(text=self._style, content_type="text/css")
+
+    async def _status(self, request: web.Request) -> web.StreamResponse:
+        return _json(self._view())
+
+    async def _orders(self, request: web.Request) -> web.StreamResponse:
+        host = self._host
+        now = host.now()
+        view = status_of(host.state, host.policy, now)
+        return _json({"label": view["label"], "orders": orders_of(host.state, now)})
+
+    async def _alive(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(text="alive\n")
+
+    async def _ready(self, request: web.Request) -> web.StreamResponse:
+        why = why_not_ready(self._host.state, self._host.fault)
+        if why:
+            return _json({"ready": False, "reason": why}, status=503)
+        return _json({"ready": True, "reason": ""})
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what is not a plain question to this machine; put the headers on every answer."""
+    try:
+        if request.method not in ("GET", "HEAD"):
+            response: web.StreamResponse = web.Response(
+                status=405, text="this page is read-only\n", headers={"Allow": "GET, HEAD"}
+            )
+        elif not _is_own_name(request.host):
+            response = web.Response(status=403, text="unknown host name\n")
+        else:
+            response = await handler(request)
+    except web.HTTPException as refusal:
+        response = web.Response(status=refusal.status, text=f"{refusal.reason}\n")
+    response.headers.update(HEADERS)
+    return response
+
+
+def _is_own_name(host: str) -> bool:
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    name = name.strip("[]").lower()
+    return name in OWN_NAMES or (
+        name.startswith("127.") and name.replace(".", "").isdecimal() and name.count(".") == 3
+    )
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    text = json.dumps(value, ensure_ascii=False) + "\n"
+    return web.Response(text=text, status=status, content_type="application/json")
