@@ -11,19 +11,18 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 
 import aiohttp
 
 from atlas_daemon import __version__
 from atlas_daemon.bus import Bus, Committed
-from atlas_daemon.config import Credentials, Settings
+from atlas_daemon.config import Credentials, Settings, refuse_unavailable
 from atlas_daemon.control.server import ControlServer
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
-from atlas_daemon.core.brain import SignalsRequest
-from atlas_daemon.core.errors import AtlasError, ConfigError
+from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.state import State
 from atlas_daemon.core.values import AccountMode, Regime
@@ -39,6 +38,7 @@ from atlas_daemon.edges.alpaca.stream import StreamNews, TradeStream
 from atlas_daemon.edges.alpaca.transport import open_session
 from atlas_daemon.edges.brain import ChildBrain
 from atlas_daemon.edges.clock import BrokerClock, SystemClock
+from atlas_daemon.edges.folders import make_folder
 from atlas_daemon.edges.latch import LatchFile
 from atlas_daemon.edges.lock import AccountLock
 from atlas_daemon.edges.notify import Webhook
@@ -48,6 +48,7 @@ from atlas_daemon.edges.systemd import Notifier
 from atlas_daemon.journal import Journal
 from atlas_daemon.outlet import Fence, Outlet
 from atlas_daemon.records import ExecutionLogger, Recorder
+from atlas_daemon.rehearsal.question import signals_request
 
 TICK_S = 1.0
 SHUTDOWN_S = 30.0
@@ -90,8 +91,9 @@ class Daemon:
     async def open(self) -> None:
         """Take the lock, read the journal, build the parts. Raises AtlasError, nothing sent."""
         settings = self.settings
+        refuse_unavailable(settings)
         for folder in (settings.state_dir, settings.runtime_dir, settings.log_dir):
-            _make_folder(folder)
+            make_folder(folder)
         lock = AccountLock(settings.lock_path)
         lock.take(f"{settings.account.mode}-{settings.account.name}")
         self._exits.callback(lock.release)
@@ -244,6 +246,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number, handler in (
             (signal.SIGUSR1, self._on_usr1),
+            (signal.SIGHUP, self._on_hup),
             (signal.SIGTERM, partial(self.stop, "SIGTERM")),
             (signal.SIGINT, partial(self.stop, "SIGINT")),
         ):
@@ -261,6 +264,11 @@ class Daemon:
 
     def _begin_recovery(self) -> None:
         settings = self.settings
+        if settings.regime.source == "jump_model":
+            text = (
+                "regime.source jump_model is not available in this version: no slot can be planned"
+            )
+            self._bus.hear(e.AlertRaised("critical", "regime", text))
         self._bus.hear(
             e.DaemonStarted(
                 version=__version__,
@@ -290,6 +298,9 @@ class Daemon:
 
     def _on_usr1(self) -> None:
         self._bus.hear(e.StopRequested("SIGUSR1", "signal"))
+
+    def _on_hup(self) -> None:
+        self._logger.warning("SIGHUP: the configuration is read at the start only; restart instead")
 
     def _on_stream(self, news: StreamNews) -> None:
         for event in events_of(news):
@@ -378,37 +389,6 @@ class Daemon:
             seen = f"reconciled {(self.now() - matched_at).total_seconds():.0f} s ago"
         doing = f"run {state.run.run_id} {state.run.phase}" if state.run else str(state.mode)
         return f"{doing}; {label}; {seen}; {state.mode_reason}"
-
-
-def signals_request(
-    settings: Settings, signal_day: date, held: tuple[str, ...], asked_at: datetime
-) -> SignalsRequest:
-    """Return the question that the configuration asks of the slow brain."""
-    strategy, data = settings.strategy, settings.data
-    return SignalsRequest(
-        signal_day=signal_day,
-        source=data.source,
-        universe=strategy.universe
-        if isinstance(strategy.universe, str)
-        else ",".join(strategy.universe),
-        top_n=strategy.top_n,
-        weighting=strategy.weighting,
-        min_high_ratio=strategy.min_high_ratio,
-        volume_filter=strategy.volume_filter,
-        strategy=strategy.source,
-        bars_feed=data.bars_feed,
-        data_url=settings.broker.data_url,
-        held=held,
-        regime=settings.regime.source,
-        asked_at=asked_at,
-    )
-
-
-def _make_folder(folder: os.PathLike[str]) -> None:
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - the mode of parents too
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made: {error.strerror}") from error
 
 
 async def run_daemon(

@@ -6,9 +6,20 @@ import typer
 def register(app: typer.Typer) -> None:
     """Put every command on `app`."""
     from atlas_daemon.cli.demo import demo
+    from atlas_daemon.cli.desk import adopt, resume, stop
+    from atlas_daemon.cli.orders import orders, trades
     from atlas_daemon.cli.paper import paper
+    from atlas_daemon.cli.rebalance import rebalance
     from atlas_daemon.cli.run import run
+    from atlas_daemon.cli.status import status
 
     app.command()(demo)
     app.command()(run)
     app.command()(paper)
+    app.command()(rebalance)
+    app.command()(status)
+    app.command()(orders)
+    app.command()(trades)
+    app.command()(stop)
+    app.command()(resume)
+    app.command()(adopt)

@@ -1,4 +1,4 @@
-"""`atlasd rebalance`: a run through the daemon, watched to its end; with --dry-run only the plan."""
+"""`atlasd rebalance`: a run through the daemon, watched to its end; --dry-run shows the plan."""
 
 import asyncio
 import json
@@ -126,7 +126,7 @@ class Progress:
 
 
 def _here(settings: Settings, force: bool, progress: Progress) -> e.RunFinished:
-    from atlas_daemon.app import run_until_done
+    from atlas_daemon.cli.foreground import run_until_done
 
     return asyncio.run(run_until_done(settings, force=force, hear=progress.hear))
 

@@ -5,6 +5,7 @@ what they mean for each other (checks, identity, places), the result (settings) 
 keys (credentials). May not live here: anything that acts on them, or a library beyond Python's own.
 """
 
+from .availability import refuse_unavailable
 from .credentials import Credentials, find_credentials, load_credentials
 from .definitions import KEYS, Key
 from .settings import Item, Settings, load_settings
@@ -18,4 +19,5 @@ __all__ = [
     "find_credentials",
     "load_credentials",
     "load_settings",
+    "refuse_unavailable",
 ]

@@ -50,18 +50,20 @@ def shares(qty: Decimal | None) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """Return a span of time in its two largest units: `1h 28m`, `2d 3h`, `45s`."""
+    """Return a span of time in its two largest units, rounded: `1h 28m`, `2d 3h`, `45s`."""
     if seconds is None:
         return UNKNOWN
-    whole = max(0, int(seconds))
-    days, rest = divmod(whole, 86_400)
-    hours, rest = divmod(rest, 3600)
-    minutes, left = divmod(rest, 60)
-    if days:
-        return f"{days}d {hours}h"
-    if hours:
-        return f"{hours}h {minutes}m"
-    return f"{minutes}m {left}s" if minutes else f"{left}s"
+    whole = max(0, round(seconds))
+    minutes, left = divmod(whole, 60)
+    if whole < 60:
+        return f"{left}s"
+    if whole < 3600:
+        return f"{minutes}m {left}s"
+    minutes = (whole + 30) // 60
+    hours = (whole + 1800) // 3600
+    if minutes < 1440:
+        return f"{minutes // 60}h {minutes % 60}m"
+    return f"{hours // 24}d {hours % 24}h"
 
 
 def day_text(day: date) -> str:

@@ -119,6 +119,7 @@ VOLATILE: frozenset[type[Event]] = frozenset(
 """Figures and questions, which a new process asks anew. A turn of nothing else is not written."""
 
 __all__ = [
+    "VOLATILE",
     "AchievedLine",
     "AdoptRequested",
     "AlertRaised",
@@ -189,5 +190,4 @@ __all__ = [
     "Ticked",
     "TradingHalted",
     "TradingResumed",
-    "VOLATILE",
 ]

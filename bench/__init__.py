@@ -1,0 +1,1 @@
+"""Figures, not tests: what the daemon costs. `python -m bench` prints them."""
