@@ -71,6 +71,8 @@ class ControlServer:
         for task in self._clients:
             task.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
         with suppress(OSError):
             if self.path.stat().st_ino == self._inode:
                 self.path.unlink()
@@ -86,11 +88,12 @@ class ControlServer:
         except asyncio.CancelledError:
             pass  # the daemon ends
         finally:
-            self._clients.discard(task)
             if writer.transport.get_write_buffer_size():
                 writer.transport.abort()
-            else:
-                writer.close()
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            self._clients.discard(task)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(0)  # `drain` waits until all is handed over

@@ -219,7 +219,7 @@ def _order_approved(state: State, event: e.OrderApproved) -> State:
     if order is None:
         order = Order(draft, OrderStatus.SENDING, state.now, state.now, state.now, sends=0)
     else:  # the same order, said yes to again after the broker did not know it
-        order = replace(order, approved_at=state.now)
+        order = replace(order, draft=draft, approved_at=state.now)
     return _with_order(state, order)
 
 

@@ -91,9 +91,7 @@ def _points(
 def _sharpe(points: Sequence[e.EquityMarked]) -> tuple[Decimal | None, str]:
     """Annualised, without a riskless rate, from one return a day."""
     returns = [
-        after.equity / before.equity - 1
-        for before, after in pairwise(points)
-        if before.equity > 0
+        after.equity / before.equity - 1 for before, after in pairwise(points) if before.equity > 0
     ]
     if len(returns) < RETURNS_MIN:
         return None, f"needs {RETURNS_MIN} daily returns, has {len(returns)}"

@@ -5,7 +5,7 @@ that they agree.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from . import events as e
 from .policy import Policy
 from .pricing import Price
 from .runs import CASH_RUNS, managed_equity, managed_positions
-from .sizing import size_lines
+from .sizing import SizedLine, size_lines
 from .state import Run, State
 from .values import ALLOCATION, ZERO, Pick, Regime, Symbol
 
@@ -69,39 +69,10 @@ def make_plan(
         max_position_pct=policy.max_position_pct,
         fractional=fractionable,
     )
-    sized = {line.symbol: line for line in sizing.lines}
-    closes = run.signals.closes if run.signals is not None else {}
-    lines = []
-    for pick in picks:
-        current, line = held.get(pick.symbol, ZERO), sized.get(pick.symbol)
-        dropped = run.dropped.get(pick.symbol)
-        note = line.note if line else "no equity to size with"
-        lines.append(
-            e.PlanLine(
-                symbol=pick.symbol,
-                current_qty=current,
-                target_qty=line.qty if line else current if dropped else ZERO,
-                weight=pick.weight,
-                price=line.price if line else None,
-                close=pick.close,
-                note=f"dropped: {dropped}" if dropped else note,
-            )
-        )
-    wanted = {pick.symbol for pick in picks}
-    for symbol in sorted(held.keys() - wanted):
-        is_dropped = symbol in run.dropped
-        price = prices.get(symbol)
-        lines.append(
-            e.PlanLine(
-                symbol=symbol,
-                current_qty=held[symbol],
-                target_qty=held[symbol] if is_dropped else ZERO,
-                weight=ZERO,
-                price=price.value if price else None,
-                close=closes.get(symbol),
-                note=f"dropped: {run.dropped[symbol]}" if is_dropped else "",
-            )
-        )
+    lines = [
+        *_lines_of_picks(run, held, {line.symbol: line for line in sizing.lines}),
+        *_lines_to_close(run, held, prices),
+    ]
     notes = [*sizing.notes]
     if not picks and run.trigger not in CASH_RUNS:
         notes.append("no candidate passes: all cash")
@@ -120,6 +91,42 @@ def make_plan(
             digest="",
         )
     )
+
+
+def _lines_of_picks(
+    run: Run, held: Mapping[Symbol, Decimal], sized: Mapping[Symbol, SizedLine]
+) -> Iterator[e.PlanLine]:
+    for pick in picks_of(run):
+        current, line = held.get(pick.symbol, ZERO), sized.get(pick.symbol)
+        dropped = run.dropped.get(pick.symbol)
+        note = line.note if line else "no equity to size with"
+        yield e.PlanLine(
+            symbol=pick.symbol,
+            current_qty=current,
+            target_qty=line.qty if line else current if dropped else ZERO,
+            weight=pick.weight,
+            price=line.price if line else None,
+            close=pick.close,
+            note=f"dropped: {dropped}" if dropped else note,
+        )
+
+
+def _lines_to_close(
+    run: Run, held: Mapping[Symbol, Decimal], prices: Mapping[Symbol, Price]
+) -> Iterator[e.PlanLine]:
+    closes = run.signals.closes if run.signals is not None else {}
+    for symbol in sorted(held.keys() - {pick.symbol for pick in picks_of(run)}):
+        is_dropped = symbol in run.dropped
+        price = prices.get(symbol)
+        yield e.PlanLine(
+            symbol=symbol,
+            current_qty=held[symbol],
+            target_qty=held[symbol] if is_dropped else ZERO,
+            weight=ZERO,
+            price=price.value if price else None,
+            close=closes.get(symbol),
+            note=f"dropped: {run.dropped[symbol]}" if is_dropped else "",
+        )
 
 
 def plan_again(

@@ -90,7 +90,7 @@ def regime_of_plan(run: Run) -> str:
 def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
     if state.mode is not Mode.TRADING and not _is_flatten(state, run):
         return
-    if (why := _signals_missing(run)) is not None:
+    if (why := _signals_missing(state, run)) is not None:
         asked_at = state.figures.signals_asked_at
         if asked_at is None or state.now - asked_at >= policy.signals_wait:
             if run.signals is not None:
@@ -106,7 +106,7 @@ def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event
         yield from _ask_when_due(state, run, policy)
         return
     _, problems = _prices(state, run, policy)
-    waits = {s: why for s, why in problems.items() if why.rule in _PASSING}
+    waits = [s for s, why in problems.items() if _may_pass(why, policy)]
     is_patient = run.phase_at is None or state.now - run.phase_at < policy.line_wait
     if waits and is_patient:
         yield from _ask_when_due(state, run, policy)
@@ -120,6 +120,11 @@ def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event
 
 _PASSING = frozenset({"price", "price_age", "price_band", "foreign_order"})
 """Problems that may pass while we wait; the others will not."""
+
+
+def _may_pass(problem: NoPrice, policy: Policy) -> bool:
+    """True where waiting may help; a foreign order is waited for where the policy says so."""
+    return problem.rule in _PASSING and (policy.foreign_waits or problem.rule != "foreign_order")
 
 
 def on_lines_checked(
@@ -167,14 +172,16 @@ def _prices(
     return prices, problems
 
 
-def _signals_missing(run: Run) -> str | None:
+def _signals_missing(state: State, run: Run) -> str | None:
     """Return why the run has no signals to plan by; None where it has, or needs none."""
     if run.trigger in CASH_RUNS:
         return None
     if run.signals is None:
         return "no signals yet"
-    if run.signals.regime_as_of != run.signal_day:
-        return f"the regime is of {run.signals.regime_as_of}, needed is {run.signal_day}"
+    # A run that goes on keeps its symbols and weights; the regime of the day it needs all the same.
+    if state.regime is None or state.regime.as_of < run.signal_day:
+        as_of = state.regime.as_of if state.regime is not None else "no day"
+        return f"the regime is of {as_of}, needed is {run.signal_day}"
     return None
 
 
@@ -207,7 +214,7 @@ def _release_buys(state: State, run: Run, policy: Policy) -> Iterator[e.Event | 
     for draft in drafts:
         yield e.OrderDrafted(draft)
     is_patient = state.now - run.phase_at < policy.line_wait
-    waits = [s for s, why in unpriced.items() if why.rule in _PASSING and is_patient]
+    waits = [s for s, why in unpriced.items() if _may_pass(why, policy) and is_patient]
     for symbol, why in unpriced.items():
         if symbol not in waits:
             yield e.LineDropped(run.run_id, symbol, why.rule, why.detail)

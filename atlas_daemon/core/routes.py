@@ -18,7 +18,11 @@ Handler = Callable[[State, Any, Policy], Iterable[e.Event | Effect]]
 
 ROUTES: Mapping[type[e.Event], tuple[Handler, ...]] = {
     # ourselves, time, the operator
-    e.DaemonStarted: (reconciler.on_daemon_started, halter.on_daemon_started),
+    e.DaemonStarted: (
+        tracker.on_daemon_started,
+        reconciler.on_daemon_started,
+        halter.on_daemon_started,
+    ),
     e.Ticked: (
         tracker.on_ticked,
         submitter.on_ticked,

@@ -14,6 +14,19 @@ from .policy import Policy
 from .state import State
 from .values import ZERO, BrokerOrderId
 
+LOOK_UPS_PER_TICK = 2
+"""Open orders are asked after in turn: 120 a minute of the broker's 200."""
+
+
+def on_daemon_started(
+    state: State, event: e.DaemonStarted, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """What was being sent when the last process ended is in doubt; what is open is asked after."""
+    for order in state.open_orders():
+        if order.status is OrderStatus.SENDING:
+            yield from _own_step(order, OrderNews.UNCONFIRMED, "restarted before the answer")
+        yield from _look_up(order)
+
 
 def on_order_reported(
     state: State, event: e.OrderReported, policy: Policy
@@ -103,7 +116,7 @@ def on_order_not_found(
     """
     order = state.orders.get(event.order_id)
     if order is None or order.status is not OrderStatus.UNKNOWN:
-        return
+        return  # what the broker knew once it cannot have lost (S045)
     late = [
         at
         for at in state.figures.not_found.get(event.order_id, ())
@@ -133,8 +146,12 @@ def on_cancel_requested(
 
 
 def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event | Effect]:
-    """Poll open orders behind the stream, faster while it is down or an answer is overdue."""
+    """Poll open orders behind the stream, faster while it is down or an answer is overdue.
+
+    The longest not asked after first, a few at a time, so that all get their turn (S047).
+    """
     is_blind = state.figures.stream != "listening"
+    due = []
     for order in state.open_orders():
         seen_at = state.figures.looked_up.get(order.draft.order_id, order.changed_at)
         is_urgent = is_blind or order.is_in_doubt or order.status is OrderStatus.CANCELING
@@ -142,7 +159,9 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
         if _is_under_way(state, order, policy):
             continue
         if state.now - seen_at >= every:
-            yield from _look_up(order)
+            due.append((seen_at, order))
+    for _, order in sorted(due, key=lambda pair: pair[0])[:LOOK_UPS_PER_TICK]:
+        yield from _look_up(order)
 
 
 def _is_under_way(state: State, order: Order, policy: Policy) -> bool:

@@ -30,15 +30,7 @@ def document(dry_run: DryRun, label: str, asked: date | None) -> dict[str, Any]:
         "regime": str(plan.regime),
         "regime_as_of": str(answer.regime_as_of),
         "allocation": _text(plan.allocation),
-        "account": {
-            "is_hypothetical": scene.is_hypothetical,
-            "number": scene.account.number,
-            "equity": _text(scene.account.equity),
-            "managed_equity": _text(plan.equity),
-            "cash": _text(scene.account.cash),
-            "buying_power": _text(scene.account.buying_power),
-            "positions": len(scene.positions),
-        },
+        "account": _account(dry_run),
         "candidates": answer.candidates,
         "picks": [
             {
@@ -52,27 +44,8 @@ def document(dry_run: DryRun, label: str, asked: date | None) -> dict[str, Any]:
         ],
         "lines": list(_lines(dry_run)),
         "orders": list(_orders(dry_run)),
-        "orders_refused": [
-            {
-                "side": str(refused.draft.side),
-                "qty": _text(refused.draft.qty),
-                "symbol": str(refused.draft.symbol),
-                "rule": refused.rule,
-                "why": refused.detail,
-            }
-            for refused in dry_run.refused
-        ],
-        "gates": [
-            {
-                "rule": verdict.rule,
-                "ok": verdict.ok,
-                "actual": verdict.actual,
-                "limit": verdict.limit,
-                "text": verdict.text,
-                "warning": verdict.warning,
-            }
-            for verdict in dry_run.verdicts
-        ],
+        "orders_refused": list(_orders_refused(dry_run)),
+        "gates": list(_gates(dry_run)),
         "passes": dry_run.passes,
         "cash": {
             "before": _text(dry_run.cash_before),
@@ -88,6 +61,19 @@ def document(dry_run: DryRun, label: str, asked: date | None) -> dict[str, Any]:
         ],
         "notes": list(dict.fromkeys(_notes(dry_run, asked))),
         "digest": plan.digest,
+    }
+
+
+def _account(dry_run: DryRun) -> dict[str, Any]:
+    scene = dry_run.scene
+    return {
+        "is_hypothetical": scene.is_hypothetical,
+        "number": scene.account.number,
+        "equity": _text(scene.account.equity),
+        "managed_equity": _text(dry_run.plan.equity),
+        "cash": _text(scene.account.cash),
+        "buying_power": _text(scene.account.buying_power),
+        "positions": len(scene.positions),
     }
 
 
@@ -128,6 +114,29 @@ def _orders(dry_run: DryRun) -> Iterator[dict[str, Any]]:
             "price": _text(fill.price),
             "value": _text(fill.value),
             "cash_after": _text(fill.cash_after),
+        }
+
+
+def _orders_refused(dry_run: DryRun) -> Iterator[dict[str, Any]]:
+    for refused in dry_run.refused:
+        yield {
+            "side": str(refused.draft.side),
+            "qty": _text(refused.draft.qty),
+            "symbol": str(refused.draft.symbol),
+            "rule": refused.rule,
+            "why": refused.detail,
+        }
+
+
+def _gates(dry_run: DryRun) -> Iterator[dict[str, Any]]:
+    for verdict in dry_run.verdicts:
+        yield {
+            "rule": verdict.rule,
+            "ok": verdict.ok,
+            "actual": verdict.actual,
+            "limit": verdict.limit,
+            "text": verdict.text,
+            "warning": verdict.warning,
         }
 
 

@@ -161,7 +161,7 @@ def test_a_plan_that_a_gate_refuses_ends_with_3(made_up, monkeypatch):
     assert (got["passes"], got["orders"], got["cash"]["deployed_pct"]) == (False, [], None)
     result = run(*THEN, "--regime", "TREND_BULL")
     assert result.exit_code == 3
-    assert "Refused  total allocation: 2,985.00" in result.stdout
+    assert "Refused  total allocation: 2,925.00 (29.25 %) is over" in result.stdout
     assert result.stdout.rstrip().endswith("A gate refuses the plan. Nothing was sent.")
 
 

@@ -184,10 +184,13 @@ class Desk:
 
 
 class DeskThread:
-    """A desk with its control socket, served by a loop of its own until the block is left."""
+    """A desk with its control socket, served by a loop of its own until the block is left.
 
-    def __init__(self, settings: Settings, **how: object) -> None:
-        self.settings, self._how = settings, how
+    With `beats` time passes as soon as a run has started, enough of it for the run to end.
+    """
+
+    def __init__(self, settings: Settings, *, beats: int = 0, **how: object) -> None:
+        self.settings, self._how, self._beats = settings, how, beats
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.desk: Desk | None = None
@@ -209,11 +212,16 @@ class DeskThread:
     def tick(self) -> None:
         """Let five seconds pass at once."""
 
-        def passes() -> None:
-            self.desk.clock.at += timedelta(seconds=5)
-            self.desk.hear(e.Ticked())
+        self.loop.call_soon_threadsafe(self._pass)
 
-        self.loop.call_soon_threadsafe(passes)
+    def _pass(self) -> None:
+        self.desk.clock.at += timedelta(seconds=5)
+        self.desk.hear(e.Ticked())
+
+    def _on_entries(self, entries: Sequence[e.Entry]) -> None:
+        if any(isinstance(entry.event, e.RunStarted) for entry in entries):
+            for _ in range(self._beats):
+                self.loop.call_soon(self._pass)
 
     async def _serve(self) -> None:
         self.loop, self._end = asyncio.get_running_loop(), asyncio.Event()
@@ -221,6 +229,7 @@ class DeskThread:
         server = ControlServer(desk, self.settings.control_socket_path)
         await server.start()
         turns = asyncio.create_task(desk.bus.run())
+        desk.subscribe(self._on_entries)
         self.desk = desk
         self._ready.set()
         await self._end.wait()

@@ -1,0 +1,288 @@
+"""The status view: what is unknown says so, and the figures are those of the handbook."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from atlas_daemon.core import events as e
+from atlas_daemon.core.evolve import evolve
+from atlas_daemon.core.orders import Order, OrderStatus
+from atlas_daemon.core.performance import performance_of
+from atlas_daemon.core.policy import BENCHMARK, Policy
+from atlas_daemon.core.spelling import dollars, gain, percent, shares, span, whole_dollars
+from atlas_daemon.core.state import Halt, RunRecord, State
+from atlas_daemon.core.values import (
+    Account,
+    AccountMode,
+    Draft,
+    Mode,
+    OrderId,
+    OrderType,
+    Position,
+    Quote,
+    Regime,
+    RunId,
+    Side,
+    Symbol,
+)
+from atlas_daemon.core.views import market_of, orders_of, status_of, why_not_ready
+
+NOW = datetime(2025, 11, 18, 19, 32, 5, tzinfo=UTC)
+POLICY = Policy()
+
+
+def folded(*events: e.Event, at: datetime = NOW) -> State:
+    state = State(now=at)
+    for seq, event in enumerate(events, start=1):
+        state = evolve(state, e.Entry(seq, at, None, event))
+    return state
+
+
+def started() -> e.DaemonStarted:
+    return e.DaemonStarted("0.1.0", "LARGE", AccountMode.PAPER, "PA1", "d", False)
+
+
+def snapshot(*positions: Position, equity: str = "10000", at: datetime = NOW) -> e.SnapshotReported:
+    account = Account("PA1", "ACTIVE", Decimal(equity), Decimal("2000"), Decimal("2000"))
+    return e.SnapshotReported(at, account, positions, ())
+
+
+def view_of(state: State, now: datetime = NOW, **more):
+    view = status_of(state, POLICY, now, **more)
+    json.dumps(view)  # nothing in it that JSON cannot say
+    return view
+
+
+def test_what_was_never_seen_is_none_and_never_a_zero():
+    view = view_of(folded(started()))
+
+    assert view["label"] == "[PAPER]"
+    assert view["positions"] is None
+    assert view["regime"] is None
+    assert set(view["money"].values()) == {None}
+    assert view["performance"]["total_return"] is None
+    assert view["daemon"]["reconciled_at"] is None
+
+
+def test_the_first_view_of_an_empty_journal_has_no_account():
+    view = view_of(State(now=NOW))
+
+    assert view["label"] == "[UNKNOWN]"
+    assert view["account"] == {"name": "", "mode": None, "number": None}
+
+
+def test_figures_carry_their_age():
+    later = NOW + timedelta(seconds=90)
+
+    assert view_of(folded(started(), snapshot()), later)["money"]["age_s"] == 90
+
+
+def test_a_position_without_a_price_has_no_value_and_no_gain():
+    held = Position(Symbol("AAPL"), Decimal(8), Decimal(185), Decimal(8), None)
+
+    line = view_of(folded(started(), snapshot(held)))["positions"][0]
+
+    assert (line["value"], line["gain"], line["portfolio_pct"]) == (None, None, None)
+    assert line["cost_basis"] == "1480"
+
+
+def test_a_position_shows_gain_and_share_of_the_portfolio():
+    held = Position(Symbol("AAPL"), Decimal(8), Decimal(185), Decimal(8), Decimal(190))
+
+    line = view_of(folded(started(), snapshot(held)))["positions"][0]
+
+    assert line["gain"] == "40"
+    assert line["gain_pct"] == "0.027027"
+    assert line["portfolio_pct"] == "0.152000"
+
+
+def test_the_next_slot_has_its_anchor_and_its_real_session():
+    slot = view_of(folded(started()))["next_slot"]
+
+    assert slot["name"] == "2026-02"
+    assert slot["anchor"] == "2026-02-01"  # a Sunday
+    assert slot["session"] == "2026-02-02"
+    assert slot["days_to_anchor"] == 74
+    assert not slot["is_due"]
+
+
+def test_a_slot_that_waits_is_shown_as_due():
+    born = datetime(2026, 1, 30, 15, tzinfo=UTC)
+    now = datetime(2026, 2, 3, 15, tzinfo=UTC)
+
+    slot = view_of(folded(started(), at=born), now)["next_slot"]
+
+    assert slot["is_due"]
+    assert slot["last_session"] == "2026-02-09"
+
+
+@pytest.mark.parametrize(
+    ("at", "is_open", "seconds"),
+    [
+        (NOW, True, 5275),
+        (datetime(2025, 11, 18, 21, tzinfo=UTC), False, 17 * 3600 + 1800),
+        (datetime(2025, 11, 28, 17, 59, tzinfo=UTC), True, 60),  # closes early
+        (datetime(2025, 11, 27, 15, tzinfo=UTC), False, 23 * 3600 + 1800),  # Thanksgiving
+    ],
+)
+def test_the_market_says_when_it_opens_or_closes(at, is_open, seconds):
+    market = market_of(at)
+
+    assert (market["is_open"], market["changes_in_s"]) == (is_open, seconds)
+
+
+def test_beyond_the_calendar_nothing_is_guessed():
+    far = datetime(2030, 3, 1, 15, tzinfo=UTC)
+
+    view = view_of(folded(started(), at=far), far)
+
+    assert view["market"]["is_open"] is None
+    assert view["next_slot"] is None
+
+
+def test_a_halt_that_is_only_in_memory_is_not_durable():
+    state = replace(folded(started()), halt=Halt("ann", "test", NOW))
+
+    assert view_of(state)["halt"]["is_durable"]
+    assert not view_of(state, fault="disk full")["halt"]["is_durable"]
+
+
+def test_ready_means_trading_and_nothing_in_the_way():
+    state = replace(folded(started()), mode=Mode.TRADING, mode_reason="all is well")
+
+    assert why_not_ready(state, "") == ""
+    assert "disk full" in why_not_ready(state, "disk full")
+    assert "calendars differ" in why_not_ready(replace(state, calendar_dispute="x"), "")
+    assert why_not_ready(folded(started()), "") == "starting: starting"
+
+
+def test_an_order_in_doubt_is_shown_with_its_age():
+    draft = Draft(
+        OrderId("atlas-r-r1-buy-AAPL-1"),
+        RunId("r"),
+        Symbol("AAPL"),
+        Side.BUY,
+        Decimal(3),
+        OrderType.MARKET,
+        Decimal(190),
+    )
+    order = Order(draft, OrderStatus.UNKNOWN, NOW, NOW, NOW)
+    state = replace(folded(started()), orders={draft.order_id: order})
+
+    shown = orders_of(state, NOW + timedelta(seconds=7))[0]
+
+    assert shown["is_open"]
+    assert shown["is_in_doubt"]
+    assert (shown["status"], shown["age_s"]) == ("unknown", 7)
+
+
+def test_a_foreign_order_leaves_the_view_with_the_brokers_list():
+    found = e.ForeignOrderFound("b1", "mine", Symbol("AAPL"), Side.BUY, None, False)
+
+    assert view_of(folded(started(), found))["foreign"][0]["symbol"] == "AAPL"
+    assert view_of(folded(started(), found, snapshot()))["foreign"] == []
+
+
+def with_marks(*equities: str, spy: str | None = "100") -> State:
+    day = date(2025, 8, 1)
+    record = RunRecord(RunId("2025-08"), day, NOW, "done", True, "", None)
+    price = None if spy is None else Decimal(spy)
+    marks = tuple(
+        e.EquityMarked(day + timedelta(days=n), Decimal(equity), Decimal(0), price)
+        for n, equity in enumerate(equities)
+    )
+    return replace(folded(started()), last_run=record, marks=marks)
+
+
+def test_performance_needs_a_rebalance_and_its_mark():
+    today = date(2025, 11, 18)
+
+    assert performance_of(folded(started()), BENCHMARK, today).why == "no rebalance yet"
+    assert performance_of(with_marks(), BENCHMARK, today).why.startswith("no equity was marked")
+    assert performance_of(with_marks("10000"), BENCHMARK, today).why == "no equity was seen since"
+
+
+def test_performance_compares_now_with_the_rebalances_mark():
+    quote = Quote(BENCHMARK, None, None, None, Decimal("101.82"), NOW)
+    state = with_marks("10000", "9679")
+    seen = evolve(state, e.Entry(9, NOW, None, snapshot(equity="10246")))
+    seen = evolve(seen, e.Entry(10, NOW, None, e.QuotesReported(NOW, (quote,))))
+
+    made = performance_of(seen, BENCHMARK, date(2025, 11, 18))
+
+    assert made.total == Decimal("0.0246")
+    assert made.benchmark == Decimal("0.0182")
+    assert made.ahead == Decimal("0.0064")
+    assert made.drawdown == Decimal("-0.0321")
+    assert made.sharpe is None
+    assert made.why_no_sharpe == "needs 20 daily returns, has 2"
+
+
+def test_performance_without_a_benchmark_price_says_so():
+    made = performance_of(with_marks("10000", "10100", spy=None), BENCHMARK, date(2025, 8, 5))
+
+    assert made.total == Decimal("0.01")
+    assert made.benchmark is None
+    assert made.ahead is None
+    assert "benchmark" in made.why_no_benchmark
+
+
+def test_sharpe_is_annualised_from_daily_returns():
+    equities, value = ["10000"], Decimal(10000)
+    for n in range(20):
+        value *= Decimal("1.02") if n % 2 else Decimal("0.99")
+        equities.append(str(value))
+
+    made = performance_of(with_marks(*equities), BENCHMARK, date(2025, 11, 18))
+
+    assert made.sharpe is not None
+    # mean 0.005, sample deviation 0.015 * sqrt(20/19): 5.1575
+    assert round(made.sharpe, 3) == Decimal("5.158")
+    flat = performance_of(with_marks(*["10000"] * 21), BENCHMARK, date(2025, 11, 18))
+    assert flat.why_no_sharpe == "the equity did not move"
+
+
+def test_the_last_run_without_a_report_invents_no_counts():
+    view = view_of(with_marks("10000"))["last_run"]
+
+    assert (view["outcome"], view["orders"], view["regime"]) == ("done", None, None)
+
+
+def test_the_regime_is_shown_with_its_source_and_age():
+    heard = e.RegimeReported(Regime.TREND_NEUTRAL, date(2025, 11, 17), "file:regime.json")
+
+    regime = view_of(folded(started(), heard), NOW + timedelta(hours=1))["regime"]
+
+    assert regime == {
+        "regime": "TREND_NEUTRAL",
+        "allocation": "0.70",
+        "as_of": "2025-11-17",
+        "source": "file:regime.json",
+        "age_s": 3600,
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (dollars(Decimal("10245.67")), "$10,245.67"),
+        (dollars(Decimal("-5")), "-$5.00"),
+        (dollars(None), "unknown"),
+        (whole_dollars(Decimal("-0.2")), "$0"),
+        (gain(Decimal("39.6")), "+$40"),
+        (gain(Decimal("-12")), "-$12"),
+        (percent(Decimal("0.027"), signed=True), "+2.7%"),
+        (shares(Decimal("15.500")), "15.5"),
+        (shares(Decimal("100")), "100"),
+        (span(5275), "1h 28m"),
+        (span(59.6), "1m 0s"),
+        (span(86_399), "1d 0h"),
+        (span(183_600), "2d 3h"),
+        (span(None), "unknown"),
+    ],
+)
+def test_figures_are_spelled_as_people_read_them(said, text):
+    assert said == text
