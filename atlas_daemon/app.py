@@ -283,6 +283,8 @@ class Daemon:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._world.tick_s)
+            if self._bus.state.halt is None and self._latch.is_on():
+                self._bus.hear(e.StopRequested("latch file", f"{self._latch.path} appeared"))
             self._bus.hear(e.Ticked())
 
     async def _ping(self) -> None:

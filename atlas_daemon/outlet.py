@@ -13,7 +13,7 @@ from decimal import Decimal
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
 from atlas_daemon.core.brain import SignalsError
-from atlas_daemon.core.errors import AtlasError, BugError
+from atlas_daemon.core.errors import AtlasError, BugError, RefusedError
 from atlas_daemon.core.values import (
     Approved,
     Asset,
@@ -153,6 +153,8 @@ class Outlet:
                 self._hear(e.SubmitUnconfirmed(order_id, refused.message))
             else:
                 await self._ask_after_refusal(order_id, error)
+        except RefusedError as error:  # our own client would not even send it
+            self._hear(e.SubmitRefused(order_id, "local", 0, None, str(error)))
         except NoVerdictError as error:
             self._hear(e.FetchFailed("credentials", str(error)))
             self._hear(e.SubmitUnconfirmed(order_id, str(error)))
@@ -334,7 +336,14 @@ class Outlet:
         self._hear(e.FetchFailed(what, str(error)))
 
 
-BROKER_ERRORS = (BrokerRefusedError, OutcomeUnknownError, NoVerdictError, RateLimitedError)
+BROKER_ERRORS = (
+    BrokerRefusedError,
+    OutcomeUnknownError,
+    NoVerdictError,
+    RateLimitedError,
+    RefusedError,
+)
+"""What a question may end with; the last is our own client's, for what it would never send."""
 
 
 def _reported(record: OrderRecord, source: str) -> e.OrderReported:

@@ -26,12 +26,17 @@ def main(names: list[str]) -> int:
     )
     table = Table("figure", "measured", "in units", "how", title="atlas_daemon")
     table.columns[1].justify = table.columns[2].justify = "right"
+    has_failed = False
     for name in names or PARTS:
-        with console.status(f"measuring: {name}"):
-            for figure in PARTS[name]():
-                table.add_row(*_cells(figure, unit_s))
+        try:
+            with console.status(f"measuring: {name}"):
+                for figure in PARTS[name]():
+                    table.add_row(*_cells(figure, unit_s))
+        except RuntimeError as error:  # one part's failure takes no figure from the others
+            has_failed = True
+            table.add_row(name, "failed", "", str(error))
     console.print(table)
-    return 0
+    return int(has_failed)
 
 
 def _cells(figure: Figure, unit_s: float) -> tuple[str, str, str, str]:

@@ -59,5 +59,7 @@ def run_python(arguments: Sequence[str], cwd: Path = ROOT) -> str:
         [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)}: exit {done.returncode}: {done.stderr[-2000:]}")
+        raise RuntimeError(
+            f"{' '.join(arguments)}: exit {done.returncode}: {(done.stderr or done.stdout)[-2000:]}"
+        )
     return done.stdout

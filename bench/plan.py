@@ -1,13 +1,15 @@
 """`atlasd plan --universe all`: a dry run over every symbol, as a user starts it."""
 
 import csv
+import itertools
 import math
 import random
 import tempfile
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
+from atlas_daemon.core.sessions import NYSE
 from bench.figure import ROOT, Figure, median_s, run_python, skipped
 
 PARQUET = ROOT.parent / "shared" / "data" / "us_daily_2014_2026.parquet"
@@ -17,7 +19,7 @@ FIRST, LAST = date(2022, 6, 1), date(2024, 2, 5)
 
 def figures() -> Iterator[Figure]:
     """Time the command over the real bars where they are, and over bars made for the occasion."""
-    how = "median of 3, whole process, --universe all --date 2024-02-01"
+    how = "--universe all, whole process, median of 3"
     if PARQUET.exists():
         yield _figure("plan over 632 symbols of real bars (parquet)", how, PARQUET)
     else:
@@ -43,12 +45,12 @@ def _figure(what: str, how: str, bars: Path) -> Figure:
 def write_bars(path: Path) -> int:
     """Write SYMBOLS seeded random walks of daily bars; return the number of rows."""
     chance = random.Random(1)
-    days = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
-    sessions = [day for day in days if day.weekday() < 5]
+    sessions = [session.day for session in NYSE.sessions_between(FIRST, LAST)]
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["date", "symbol", "open", "high", "low", "close", "volume"])
-        names = ["SPY", *(f"M{number:03d}" for number in range(SYMBOLS - 1))]
+        letters = itertools.product("ABCDEFGHIJKLMNOP", repeat=2)
+        names = ["SPY", *(f"M{a}{b}" for a, b in itertools.islice(letters, SYMBOLS - 1))]
         for symbol in names:
             close = chance.uniform(20, 400)
             for day in sessions:

@@ -9,6 +9,7 @@ def register(app: typer.Typer) -> None:
     from atlas_daemon.cli.desk import adopt, resume, stop
     from atlas_daemon.cli.orders import orders, trades
     from atlas_daemon.cli.paper import paper
+    from atlas_daemon.cli.plan import plan
     from atlas_daemon.cli.rebalance import rebalance
     from atlas_daemon.cli.run import run
     from atlas_daemon.cli.status import status
@@ -16,6 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
     app.command()(run)
     app.command()(paper)
+    app.command()(plan)
     app.command()(rebalance)
     app.command()(status)
     app.command()(orders)

@@ -138,11 +138,13 @@ def _conclude(settings: Settings, ended: e.RunFinished, progress: Progress, as_j
         progress.say(f"{label_of(settings)}  {_summary(ended)}")
     if ended.outcome == "done":
         return
+    if ended.outcome == "refused":
+        raise typer.Exit(RefusedError.exit_code)
     if ended.outcome != "aborted":
         raise typer.Exit(1)
     if progress.is_halted or ended.reason.startswith(("stopped by", "halted")):
         raise typer.Exit(HaltedError.exit_code)
-    raise typer.Exit(1 if ended.reason == "CRASH" else RefusedError.exit_code)
+    raise typer.Exit(1)
 
 
 def _summary(ended: e.RunFinished) -> str:

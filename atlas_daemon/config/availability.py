@@ -8,6 +8,7 @@ NOT_YET = (
     ("emergency.action", "flatten"),
     ("regime.react", "any"),
     ("notify.daily", True),
+    ("rebalance.first", "now"),
 )
 """What this version would have to ignore is refused: a promise is worse than a no."""
 

@@ -30,6 +30,9 @@ IDLE_S = 60.0
 """A client that says nothing for this long is let go."""
 WRITE_S = 10.0
 """A client that does not read its answer for this long is let go."""
+DISMISS_S = 2.0
+DISMISS_MAX = 16 * LINE_MAX
+"""How long, and how many bytes, a client that is turned away is listened to."""
 WAIT_S = 10.0
 """How long the core's answer is waited for where the client does not say."""
 
@@ -100,7 +103,7 @@ class ControlServer:
         try:
             self._admit(writer)
         except RequestError as error:
-            await self._write(writer, error_line(error))
+            await self._dismiss(reader, writer, error)
             return
         while True:
             try:
@@ -108,7 +111,7 @@ class ControlServer:
                     line = await reader.readline()
             except ValueError:
                 too_long = RequestError(f"a request has at most {LINE_MAX} bytes", exit_code=2)
-                await self._write(writer, error_line(too_long))
+                await self._dismiss(reader, writer, too_long)
                 return
             if not line.endswith(b"\n"):
                 return
@@ -147,6 +150,17 @@ class ControlServer:
                 elif writer.transport.is_closing():
                     return
         await self._write(writer, result_line(None))
+
+    async def _dismiss(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, error: RequestError
+    ) -> None:
+        """Say why, and hear the client out: to close on unread words would take the answer back."""
+        await self._write(writer, error_line(error))
+        writer.write_eof()
+        async with asyncio.timeout(DISMISS_S):
+            for _ in range(DISMISS_MAX // LINE_MAX):
+                if not await reader.read(LINE_MAX):
+                    return
 
     async def _write(self, writer: asyncio.StreamWriter, line: bytes) -> None:
         writer.write(line)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from . import events as e
-from .evolve_figures import FIGURE_CHANGES, with_figures
+from .evolve_figures import FIGURE_CHANGES, answered, with_figures
 from .orders import Order, OrderStatus
 from .state import (
     ALERTS_MAX,
@@ -23,7 +23,7 @@ from .state import (
     RunRecord,
     State,
 )
-from .values import ZERO, Mode, Symbol
+from .values import ZERO, Draft, Mode, Side, Symbol
 
 Change = Callable[[State, Any], State]
 
@@ -57,20 +57,19 @@ def _daemon_started(state: State, event: e.DaemonStarted) -> State:
 
 def _snapshot_reported(state: State, event: e.SnapshotReported) -> State:
     figures = state.figures
-    failures = {k: v for k, v in figures.failures.items() if k != "snapshot"}
     number = state.account_number or event.account.number
     return with_figures(
         replace(state, account_number=number),
         snapshot=event,
         heard_at=state.now,
-        failures=failures,
+        failures=answered(state, "snapshot", "credentials"),
         clean_since=figures.clean_since or state.now,
     )
 
 
 def _signals_reported(state: State, event: e.SignalsReported) -> State:
     seen = RegimeSeen(event.regime, event.regime_as_of, event.source, state.now)
-    state = replace(state, regime=seen)
+    state = with_figures(replace(state, regime=seen), failures=answered(state, "signals"))
     run = state.run
     if run is None or run.has_filled or run.signal_day != event.signal_day:
         return state
@@ -176,6 +175,7 @@ def _run_planned(state: State, event: e.RunPlanned) -> State:
         plan=event,
         round=event.round,
         session_round=state.run.session_round + 1,
+        agreed={},
     )
     return replace(state, run=run)
 
@@ -220,7 +220,19 @@ def _order_approved(state: State, event: e.OrderApproved) -> State:
         order = Order(draft, OrderStatus.SENDING, state.now, state.now, state.now, sends=0)
     else:  # the same order, said yes to again after the broker did not know it
         order = replace(order, draft=draft, approved_at=state.now)
-    return _with_order(state, order)
+    return _with_order(_agreed(state, draft), order)
+
+
+def _agreed(state: State, draft: Draft) -> State:
+    # What was cut, or sized again on a drifted price, is the line's target from here on.
+    run = state.run
+    if run is None or run.plan is None or draft.side is not Side.BUY:
+        return state
+    if not draft.order_id.startswith(f"{run.prefix}r{run.round}-"):
+        return state
+    lines = [line for line in run.plan.lines if line.symbol == draft.symbol]
+    agreed = {line.symbol: line.current_qty + draft.qty for line in lines}
+    return replace(state, run=replace(run, agreed={**run.agreed, **agreed}))
 
 
 def _order_submitted(state: State, event: e.OrderSubmitted) -> State:
@@ -275,7 +287,7 @@ def _fill_booked(state: State, event: e.FillBooked) -> State:
 
 def _cancel_requested(state: State, event: e.CancelRequested) -> State:
     order = state.orders[event.order_id]
-    return _with_order(state, replace(order, is_cancel_wanted=True))
+    return _with_order(state, replace(order, is_cancel_wanted=True, changed_at=state.now))
 
 
 def _run_finished(state: State, event: e.RunFinished) -> State:
@@ -298,6 +310,7 @@ def _run_finished(state: State, event: e.RunFinished) -> State:
         slots = {**slots, run.slot: event.outcome}
     # Orders of a closed run leave the state; the journal keeps them for ever.
     orders = {i: o for i, o in state.orders.items() if not o.is_done}
+    state = with_figures(state, looked_up={}, not_found={})
     return replace(state, run=None, slots=slots, orders=orders, last_run=record)
 
 
@@ -323,6 +336,8 @@ def _latch_failed(state: State, event: e.LatchFailed) -> State:
 
 
 def _trading_resumed(state: State, event: e.TradingResumed) -> State:
+    # What happened while nobody traded is looked at before anything leaves again.
+    state = with_figures(state, matched_at=None)
     return replace(state, halt=None, mode=Mode.STARTING, mode_reason=f"resumed by {event.by}")
 
 

@@ -28,10 +28,21 @@ def _stream_reported(state: State, event: e.StreamReported) -> State:
     )
 
 
+def answered(state: State, *what: str) -> dict[str, str]:
+    """Return what still failed when last asked for, now that `what` was answered."""
+    return {name: why for name, why in state.figures.failures.items() if name not in what}
+
+
 def _quotes_reported(state: State, event: e.QuotesReported) -> State:
     return with_figures(
-        state, quotes={**state.figures.quotes, **{q.symbol: q for q in event.quotes}}
+        state,
+        quotes={**state.figures.quotes, **{q.symbol: q for q in event.quotes}},
+        failures=answered(state, "quotes"),
     )
+
+
+def _sessions_reported(state: State, event: e.SessionsReported) -> State:
+    return with_figures(state, failures=answered(state, "sessions"))
 
 
 def _assets_reported(state: State, event: e.AssetsReported) -> State:
@@ -39,6 +50,7 @@ def _assets_reported(state: State, event: e.AssetsReported) -> State:
         state,
         assets={**state.figures.assets, **{a.symbol: a for a in event.assets}},
         assets_asked=state.figures.assets_asked | set(event.asked),
+        failures=answered(state, "assets"),
     )
 
 
@@ -90,6 +102,7 @@ FIGURE_CHANGES: Mapping[type[e.Event], Change] = {
     e.StreamReported: _stream_reported,
     e.QuotesReported: _quotes_reported,
     e.AssetsReported: _assets_reported,
+    e.SessionsReported: _sessions_reported,
     e.OrderNotFound: _order_not_found,
     e.FetchFailed: _fetch_failed,
     e.FiguresRequested: _figures_requested,

@@ -83,7 +83,7 @@ def standing_verdicts(state: State, draft: Draft, policy: Policy) -> list[Verdic
         may_be_traded(state, draft, policy),
     ]
     if draft.side is Side.SELL:
-        available = sellable_qty(state, draft.symbol)
+        available = sellable_qty(state, draft.symbol, draft.order_id)
         return [*verdicts, rules.sells_within_holding(draft.qty, available)]
     asset = state.figures.assets.get(draft.symbol)
     return [*verdicts, rules.tradable(draft.symbol, asset), no_crash(state)]
@@ -221,8 +221,11 @@ def pending_orders(state: State, but: OrderId | None) -> list[OrderLike]:
     return [*foreign, *ours]
 
 
-def sellable_qty(state: State, symbol: Symbol) -> Decimal:
-    """Return the shares that a new sell may take: held, known to our book, not in an open sell."""
+def sellable_qty(state: State, symbol: Symbol, but: OrderId | None = None) -> Decimal:
+    """Return the shares that a sell may take: held, known to our book, not in an open sell.
+
+    `but` is an order in doubt that is offered again: it does not stand in its own way.
+    """
     snapshot = state.figures.snapshot
     positions = snapshot.positions if snapshot is not None else ()
     theirs = sum((p.qty for p in positions if p.symbol == symbol), ZERO)
@@ -231,7 +234,9 @@ def sellable_qty(state: State, symbol: Symbol) -> Decimal:
         (
             order.open_qty
             for order in state.open_orders()
-            if order.draft.symbol == symbol and order.draft.side is Side.SELL
+            if order.draft.symbol == symbol
+            and order.draft.side is Side.SELL
+            and order.draft.order_id != but
         ),
         ZERO,
     )

@@ -12,7 +12,7 @@ from decimal import Decimal
 from . import events as e
 from .policy import Policy
 from .pricing import Price
-from .runs import CASH_RUNS, managed_equity, managed_positions
+from .runs import CASH_RUNS, managed_equity, managed_positions, missing_lines
 from .sizing import SizedLine, size_lines
 from .state import Run, State
 from .values import ALLOCATION, ZERO, Pick, Regime, Symbol
@@ -134,25 +134,30 @@ def plan_again(
 ) -> e.RunPlanned:
     """Return the plan of a later round of the same session: the missing part of the first.
 
-    Targets stay, so that a price that ticks makes no orders of its own; a target whose price left
-    the drift band is re-sized by `resized`, when its order is drafted.
+    Targets and their prices stay, so that a price that ticks makes no orders of its own; a target
+    whose price left the drift band is re-sized by `resized`, when its order is drafted. A line
+    that was cut stays cut, but for one that may still get the cash of a sell that is missing.
     """
     assert run.plan is not None
     snapshot = state.figures.snapshot
     assert snapshot is not None
     held = managed_positions(state, policy)
+    waits_for_sells = any(gap < 0 for gap in missing_lines(state, run, policy).values())
     lines = []
     for line in run.plan.lines:
         current = held.get(line.symbol, ZERO)
         price = prices.get(line.symbol)
-        settled = line.symbol in run.dropped or line.symbol in run.trimmed
+        target = run.agreed.get(line.symbol, line.target_qty)
+        if waits_for_sells:
+            target = max(target, line.target_qty)
+        is_dropped = line.symbol in run.dropped
         lines.append(
             e.PlanLine(
                 symbol=line.symbol,
                 current_qty=current,
-                target_qty=current if settled else line.target_qty,
+                target_qty=current if is_dropped else target,
                 weight=line.weight,
-                price=price.value if price else line.price,
+                price=price.value if price and line.price is None else line.price,
                 close=line.close,
                 note=run.dropped.get(line.symbol, line.note),
             )

@@ -280,10 +280,10 @@ def _is_flatten(state: State, run: Run) -> bool:
 
 
 def _ask(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
-    picks = {pick.symbol for pick in picks_of(run)}
-    symbols = {*picks, *state.book.positions, policy.benchmark}
-    assets = {*picks, *state.book.positions} - state.figures.assets_asked
-    yield from ask_figures(state, symbols, assets)
+    # What is not managed (options, crypto, shorts) is not asked after: it has no quote as a stock.
+    lines = {*(pick.symbol for pick in picks_of(run)), *managed_positions(state, policy)}
+    assets = lines - state.figures.assets_asked
+    yield from ask_figures(state, {*lines, policy.benchmark}, assets)
 
 
 def _ask_when_due(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:

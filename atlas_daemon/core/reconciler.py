@@ -86,7 +86,22 @@ def on_snapshot_reported(
 def on_book_matched(
     state: State, event: e.BookMatched, policy: Policy
 ) -> Iterator[e.Event | Effect]:
-    """Parity may open trading."""
+    """Parity may open trading; after a close it gives the day's mark of equity."""
+    yield from settle_mode(state, policy)
+    snapshot = state.figures.snapshot
+    assert snapshot is not None
+    last = NYSE.last_completed(snapshot.asked_at)
+    is_new = not state.marks or state.marks[-1].day < last.day
+    is_ours = state.born_at is not None and state.born_at < last.closes_at
+    if is_new and is_ours and NYSE.session_at(snapshot.asked_at) is None:
+        quote = state.figures.quotes.get(policy.benchmark)
+        account = snapshot.account
+        price = quote.last if quote is not None else None
+        yield e.EquityMarked(last.day, account.equity, account.cash, price)
+
+
+def on_drift_seen(state: State, event: e.DriftSeen, policy: Policy) -> Iterator[e.Event | Effect]:
+    """While positions differ nothing is bought, from this very turn on."""
     yield from settle_mode(state, policy)
 
 
@@ -189,10 +204,8 @@ def _mode(state: State, policy: Policy) -> tuple[Mode, str]:
     if "credentials" in figures.failures:
         return Mode.REDUCE_ONLY, "the broker refuses our keys"
     if figures.stream == "listening":
-        if state.mode is Mode.TRADING:
-            return Mode.TRADING, state.mode_reason
-        if figures.stream_at is not None and snapshot.asked_at < figures.stream_at:
-            return Mode.REDUCE_ONLY, "figures are older than the stream"
+        if figures.stream_at is not None and figures.matched_at < figures.stream_at:
+            return Mode.REDUCE_ONLY, "not reconciled since the stream opened"
         return Mode.TRADING, "reconciled, stream listening"
     clean = figures.clean_since
     if clean is not None and state.now - clean >= policy.blind_wait:
@@ -223,7 +236,6 @@ def _name_drift(
     figures = state.figures
     if figures.drift_at is None or figures.drift_symbols != symbols:
         yield e.DriftSeen(symbols)
-        yield from settle_mode(state, policy)
         return
     if event.asked_at - figures.drift_at < policy.grace:
         return

@@ -56,6 +56,7 @@ ROUTES: Mapping[type[e.Event], tuple[Handler, ...]] = {
     e.RegimeReported: (planner.on_regime_reported, scheduler.on_regime_reported),
     # decided
     e.LatchFailed: (halter.on_latch_failed,),
+    e.DriftSeen: (reconciler.on_drift_seen,),
     e.BookMatched: (reconciler.on_book_matched,),
     e.ModeChanged: (planner.on_anything,),
     e.RunStarted: (planner.on_anything,),

@@ -184,7 +184,8 @@ def time_left(state: State, run: Run) -> timedelta:
 def missing_lines(state: State, run: Run, policy: Policy) -> dict[Symbol, Decimal]:
     """Return target minus actual (shares) of each line that is off by more than the tolerance.
 
-    Not missing: a line dropped by policy, one cut by a cap or for cash, one frozen.
+    Not missing: a line dropped by policy, one frozen, and what a cap, cash or a drifted price cut
+    off an order.
     """
     if run.plan is None:
         return {}
@@ -193,9 +194,8 @@ def missing_lines(state: State, run: Run, policy: Policy) -> dict[Symbol, Decima
     for line in run.plan.lines:
         if line.symbol in run.dropped or line.symbol in state.frozen:
             continue
-        gap = line.target_qty - held.get(line.symbol, ZERO)
-        if gap > 0 and line.symbol in run.trimmed:
-            continue
+        target = run.agreed.get(line.symbol, line.target_qty)
+        gap = target - held.get(line.symbol, ZERO)
         tolerance = policy.qty_tolerance if line.target_qty else ZERO
         if abs(gap) > tolerance:
             missing[line.symbol] = gap

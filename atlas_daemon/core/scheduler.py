@@ -10,7 +10,7 @@ from . import events as e
 from .effects import Effect
 from .moments import NEW_YORK, new_york_day
 from .policy import Policy
-from .runs import Slot, next_slot, open_slots, run_id_for
+from .runs import Slot, managed_in_book, next_slot, open_slots, run_id_for
 from .sessions import NYSE
 from .state import Phase, Run, State
 from .values import Mode, Regime, RunId, Session
@@ -30,6 +30,8 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
             signal_day = NYSE.session_before(session.day).day
             run_id = RunId(slot.name)
             yield e.RunStarted(run_id, "slot", slot.name, session.day, signal_day)
+            return
+    yield from _go_to_cash(state, policy)
 
 
 def on_rebalance_requested(
@@ -56,12 +58,21 @@ def on_regime_reported(
     state: State, event: e.RegimeReported, policy: Policy
 ) -> Iterator[e.Event | Effect]:
     """CRASH between runs goes to cash, where the policy says so and anything is held."""
-    if event.regime is not Regime.CRASH or not policy.crash_reacts or state.run is not None:
+    yield from _go_to_cash(state, policy)
+
+
+def _go_to_cash(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
+    # Heard while closed, halted or reducing, a CRASH still stands when that is over. Once a
+    # session: what could not be sold is tried again in the next one.
+    seen = state.regime
+    if seen is None or seen.regime is not Regime.CRASH or not policy.crash_reacts:
         return
     session = tradable_session(state, policy)
-    if session is None or not state.book.positions:
+    if state.run is not None or session is None or not managed_in_book(state, policy):
         return
-    run_id = run_id_for(state, "crash", session.day)
+    run_id = RunId(f"crash-{session.day:%Y%m%d}")
+    if run_id in state.run_ids:
+        return
     signal_day = NYSE.session_before(session.day).day
     yield e.RunStarted(run_id, "crash", None, order_day=session.day, signal_day=signal_day)
 

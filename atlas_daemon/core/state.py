@@ -63,7 +63,9 @@ class Run:
     """Symbols and weights freeze with the first plan that filled."""
     dropped: Mapping[Symbol, str] = field(default_factory=dict)
     trimmed: Mapping[Symbol, str] = field(default_factory=dict)
-    """Lines cut by a cap or for cash: their gap is accounted for."""
+    """Lines cut by a cap or for cash, and how."""
+    agreed: Mapping[Symbol, Decimal] = field(default_factory=dict)
+    """Quantities that approved buys of this round lead to; they stand for the plan's targets."""
     tried: frozenset[Symbol] = frozenset()
     """Lines whose order was refused in this phase."""
     has_filled: bool = False

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from . import events as e
 from .asking import cancel
-from .effects import CancelOrder, Effect, SubmitOrder
+from .effects import Effect, SubmitOrder
+from .gates import mode_allows
 from .orders import OrderStatus
 from .policy import Policy
 from .pricing import NoPrice, price_of
@@ -56,6 +57,8 @@ def on_order_not_found(
     if run.phase is not phase or state.halt is not None or state.figures.is_shutting_down:
         return
     draft = order.draft
+    if not mode_allows(state, draft):
+        return  # later, or lapsed
     if draft.side is Side.BUY:
         line = (
             next((x for x in run.plan.lines if x.symbol == draft.symbol), None)
@@ -76,7 +79,7 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
     for order in state.open_orders():
         if order.status is OrderStatus.CANCELING:
             if state.now - order.changed_at >= policy.answer_wait:
-                yield CancelOrder(order.draft.order_id, order.broker_order_id)
+                yield from cancel(order, "its end was not seen")
         elif order.status is OrderStatus.WORKING:
             age = state.now - order.sent_at
             if age >= policy.fill_timeout:

@@ -80,7 +80,9 @@ def on_submit_refused(
     state: State, event: e.SubmitRefused, policy: Policy
 ) -> Iterator[e.Event | Effect]:
     """The broker said no. To a second request under the same id it is no word on the first."""
-    order = state.orders[event.order_id]
+    order = state.orders.get(event.order_id)
+    if order is None:
+        return  # the stream told its end first, and its run is closed
     if order.status is OrderStatus.SENDING and order.sends > 1:
         yield _stepped_to(order, OrderStatus.UNKNOWN, event.reason)
         yield from _look_up(order)
@@ -93,7 +95,9 @@ def on_submit_withheld(
     state: State, event: e.SubmitWithheld, policy: Policy
 ) -> Iterator[e.Event | Effect]:
     """The order never left; where an earlier request under its id did, that one is in doubt."""
-    order = state.orders[event.order_id]
+    order = state.orders.get(event.order_id)
+    if order is None:
+        return  # the stream told its end first, and its run is closed
     news = OrderNews.WITHHELD if order.sends == 1 else OrderNews.UNCONFIRMED
     yield from _own_step(order, news, event.why)
 
@@ -102,7 +106,9 @@ def on_submit_unconfirmed(
     state: State, event: e.SubmitUnconfirmed, policy: Policy
 ) -> Iterator[e.Event | Effect]:
     """Ask by id: the order may or may not exist."""
-    order = state.orders[event.order_id]
+    order = state.orders.get(event.order_id)
+    if order is None:
+        return  # the stream told its end first, and its run is closed
     yield from _own_step(order, OrderNews.UNCONFIRMED, event.detail)
     yield from _look_up(order)
 
@@ -158,6 +164,8 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
         every = policy.poll_blind_every if is_urgent else policy.poll_every
         if _is_under_way(state, order, policy):
             continue
+        if order.status is OrderStatus.SENDING:
+            yield from _own_step(order, OrderNews.UNCONFIRMED, "no answer came")
         if state.now - seen_at >= every:
             due.append((seen_at, order))
     for _, order in sorted(due, key=lambda pair: pair[0])[:LOOK_UPS_PER_TICK]:

@@ -32,7 +32,7 @@ def on_run_planned(state: State, event: e.RunPlanned, policy: Policy) -> Iterato
     yield e.AlertRaised("error", "gate", f"{event.run_id} refused: {'; '.join(texts)}")
     yield e.RunFinished(
         event.run_id,
-        outcome="aborted",
+        outcome="refused",
         is_final=state.run is None or state.run.slot is None,
         reason="; ".join(texts),
         report=None,

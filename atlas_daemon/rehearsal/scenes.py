@@ -127,8 +127,8 @@ class Desk:
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:
-        """The symbols held, in symbol order."""
-        return tuple(sorted(position.symbol for position in self.positions))
+        """The stocks held, in symbol order; options and crypto are left alone."""
+        return tuple(sorted(p.symbol for p in self.positions if p.asset_class == "us_equity"))
 
 
 async def read_desk(client: "AlpacaTradingClient") -> Desk:

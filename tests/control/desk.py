@@ -121,6 +121,17 @@ class Desk:
         for event in events:
             self.bus.take(event)
 
+    def settle(self) -> None:
+        """Take every turn that waits, without a loop."""
+        while not self.bus.is_idle:
+            self.bus.take(self.bus._inbox.popleft())
+
+    def beat(self) -> None:
+        """Let five seconds pass and everything that follows from it happen."""
+        self.clock.at += timedelta(seconds=5)
+        self.take(e.Ticked())
+        self.settle()
+
     def snapshot(self) -> e.SnapshotReported:
         account = Account("PA1", "ACTIVE", self.equity, self.cash, self.cash)
         return e.SnapshotReported(self.clock.now(), account, self.held, ())

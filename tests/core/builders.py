@@ -92,9 +92,7 @@ def an_open_order(symbol="AAPL", side=Side.BUY, client_order_id="foreign-1", **m
 
 
 def a_snapshot(asked_at=NOW, positions=(), open_orders=(), **account) -> e.SnapshotReported:
-    return e.SnapshotReported(
-        asked_at, an_account(**account), tuple(positions), tuple(open_orders)
-    )
+    return e.SnapshotReported(asked_at, an_account(**account), tuple(positions), tuple(open_orders))
 
 
 def an_order_id(symbol="AAPL", side="buy", round_=1, attempt=1, run=RUN) -> OrderId:

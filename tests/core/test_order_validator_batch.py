@@ -290,9 +290,7 @@ def test_the_cores_records_are_read_too():
         pending_orders=[open_order],
         account=ACCOUNT | {"equity": 9999},
     )
-    assert bigger.errors == (
-        "AAPL: position size: 1,500.00 (15.0016 %) is over 1,499.85 (15 %)",
-    )
+    assert bigger.errors == ("AAPL: position size: 1,500.00 (15.0016 %) is over 1,499.85 (15 %)",)
 
 
 SYMBOLS = st.sampled_from(["A", "B", "C", "BRK-B"])

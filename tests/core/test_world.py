@@ -208,5 +208,3 @@ def test_buys_wait_for_the_sells_even_where_there_is_cash() -> None:
     world.run(is_done())
     sides = [x.approved.draft.side for x in world.events(e.OrderApproved)]
     assert sides == [Side.SELL] + [Side.BUY] * 10
-
-

@@ -195,7 +195,7 @@ class World:
         self.hear(e.Ticked())
         run = self.state.run
         is_busy = run is not None and run.phase is not Phase.PARKED
-        is_busy |= any(self.state.open_orders()) or self.turns < 50
+        is_busy |= any(self.state.open_orders()) or self.turns < 20
         is_busy |= self.state.halt is not None and not self.state.halt.is_complete
         session = NYSE.session_at(self.now)
         is_busy |= session is not None and self.now - session.opens_at < timedelta(minutes=8)
@@ -203,7 +203,8 @@ class World:
             for order in self.orders.values():
                 if order.status not in ENDED and self.now.hour >= 18:
                     self._end(order, "expired")
-        self._later(secs(1 if is_busy else 60), self._beat, process=None)
+        gap_s = 1 if is_busy else 120 if session is not None else 300
+        self._later(secs(gap_s), self._beat, process=None)
 
     def _delay(self, most: float = 0.4) -> float:
         return self.chance.randrange(1, int(most * 1000)) / 1000
@@ -400,9 +401,7 @@ class World:
 
 
 def is_done(run_id: str = "2024-02") -> Callable[[World], bool]:
-    return lambda world: any(
-        x.run_id == run_id and x.is_final for x in world.events(e.RunFinished)
-    )
+    return lambda world: any(x.run_id == run_id and x.is_final for x in world.events(e.RunFinished))
 
 
 def has(kind: type, count: int = 1) -> Callable[[World], bool]:

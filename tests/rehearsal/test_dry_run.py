@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atlas_daemon.core.effects import FetchFigures
 from atlas_daemon.core.errors import AtlasError, RefusedError
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.values import (
@@ -15,10 +16,12 @@ from atlas_daemon.core.values import (
     BrokerOrderId,
     OpenOrder,
     OrderType,
+    Position,
     Quote,
     Regime,
     Side,
 )
+from atlas_daemon.rehearsal.stand_in import StandIn
 from tests.rehearsal.builders import (
     CLOSES,
     SIGNAL_DAY,
@@ -96,7 +99,7 @@ def test_a_gate_that_refuses_leaves_no_order():
     assert not got.passes
     assert got.fills == ()
     assert [v.rule for v in got.verdicts if not v.ok] == ["total_allocation"]
-    assert got.finished.outcome == "aborted"
+    assert got.finished.outcome == "refused"
     assert got.cash_after_buys == got.cash_before
 
 
@@ -187,6 +190,34 @@ def test_only_what_the_journal_bought_is_managed_where_the_policy_says_so():
     got = a_dry_run(scene=scene, policy=Policy(manages_all=False))
     assert orders_of(got)[0] == ("sell", "CCC", 10)
     assert got.plan.equity == 10_800
+
+
+def test_an_option_is_neither_asked_after_nor_touched(monkeypatch):
+    option = Position(
+        "AAA240621C00100000", Decimal(1), Decimal(5), Decimal(1), Decimal(5), "us_option"
+    )
+    asked, answers = [], StandIn.answers
+
+    def overheard(self, effect, now):
+        if isinstance(effect, FetchFigures):
+            asked.extend((*effect.quotes, *effect.assets))
+        return answers(self, effect, now)
+
+    monkeypatch.setattr(StandIn, "answers", overheard)
+    scene = a_scene(held=HELD)
+    got = a_dry_run(scene=replace(scene, positions=(*scene.positions, option)))
+    assert set(asked) == {"AAA", "BBB", "CCC", "SPY"}
+    assert orders_of(got) == orders_of(a_dry_run(held=HELD))
+    assert got.finished.outcome == "done"
+
+
+def test_s025_no_equity_is_no_order():
+    got = a_dry_run(cash="0")
+    assert [(line.target_qty, line.note) for line in got.plan.lines] == [
+        (0, "no equity to size with")
+    ] * 2
+    assert got.fills == ()
+    assert got.finished.outcome == "done"
 
 
 def test_fractions_are_planned_where_wanted():

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .decided import (
-    AchievedLine,
     AlertRaised,
     BookAdopted,
     BookMatched,
@@ -43,7 +42,6 @@ from .decided import (
     RunContinued,
     RunFinished,
     RunPlanned,
-    RunReport,
     RunStarted,
     SessionsRequested,
     SignalsRequested,
@@ -80,6 +78,7 @@ from .heard import (
     SubmitWithheld,
     Ticked,
 )
+from .report import AchievedLine, RunReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,6 @@ VOLATILE: frozenset[type[Event]] = frozenset(
         DriftSeen,
         FetchFailed,
         SignalsRequested,
-        CalendarAgreed,
         LinesChecked,
         OrderReported,
         OrderFilled,

@@ -15,14 +15,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from atlas_daemon.core.errors import ConfigError, RefusedError
-from atlas_daemon.core.values import (
-    Account,
-    Asset,
-    OrderType,
-    Position,
-    Session,
-    Side,
-)
+from atlas_daemon.core.values import Account, Asset, OrderType, Position, Session, Side
 from atlas_daemon.edges.alpaca import wire
 from atlas_daemon.edges.alpaca.budget import RequestBudget
 from atlas_daemon.edges.alpaca.faults import (

@@ -1,0 +1,161 @@
+"""The page over a real socket: what it shows, and what it refuses."""
+
+import socket
+from dataclasses import replace
+
+import aiohttp
+import pytest
+
+from atlas_daemon.core import events as e
+from atlas_daemon.core.errors import ConfigError
+from atlas_daemon.core.values import AccountMode
+from atlas_daemon.dashboard import Dashboard
+from atlas_daemon.dashboard.page import page_of
+from tests.control.desk import Desk, position, settings_in
+
+
+@pytest.fixture
+def desk(tmp_path):
+    desk = Desk(settings_in(tmp_path)).open()
+    yield desk
+    desk.journal.close()
+
+
+async def fetch(desk, path, method="GET", **how):
+    """Return status, headers and text of one request to a dashboard of its own."""
+    dashboard = Dashboard(desk)
+    url = await dashboard.start()
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, url + path, **how) as response,
+        ):
+            return response.status, response.headers, await response.text()
+    finally:
+        await dashboard.stop()
+
+
+@pytest.mark.asyncio
+async def test_the_page_shows_account_positions_and_mode(desk):
+    status, headers, text = await fetch(desk, "/")
+
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/html")
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    for shown in ("[LOCAL]", "$10,245.67", "trading", "AAPL", "+$40", "Mon, Feb 2, 2026"):
+        assert shown in text
+    assert '<meta http-equiv="refresh" content="5">' in text
+    assert "<script" not in text
+    assert "style=" not in text
+
+
+@pytest.mark.asyncio
+async def test_status_and_orders_are_there_as_json(desk):
+    dashboard = Dashboard(desk)
+    url = await dashboard.start()
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/api/status") as response:
+            view = await response.json()
+        async with session.get(f"{url}/api/orders") as response:
+            orders = await response.json()
+        async with session.get(f"{url}/page.css") as response:
+            assert response.headers["Content-Type"].startswith("text/css")
+    await dashboard.stop()
+
+    assert view["label"] == "[LOCAL]"
+    assert view["money"]["equity"] == "10245.67"
+    assert view["daemon"]["dashboard"] == url
+    assert orders == {"label": "[LOCAL]", "orders": []}
+
+
+@pytest.mark.asyncio
+async def test_ready_says_why_not(desk):
+    assert (await fetch(desk, "/readyz"))[0] == 200
+
+    desk.take(e.StopRequested("ann", "test"))
+    status, _, text = await fetch(desk, "/readyz")
+
+    assert status == 503
+    assert "halted by ann: test" in text
+    assert (await fetch(desk, "/healthz"))[0] == 200
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/", "/api/status", "/nowhere"])
+async def test_anything_but_reading_is_refused(desk, method, path):
+    status, headers, _ = await fetch(desk, path, method)
+
+    assert (status, headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.asyncio
+async def test_head_is_answered_and_an_unknown_page_is_not_found(desk):
+    assert (await fetch(desk, "/", "HEAD"))[0] == 200
+    status, headers, text = await fetch(desk, "/../../etc/passwd")
+    assert (status, text) == (404, "Not Found\n")
+    assert "Content-Security-Policy" in headers
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("localhost:8787", 200), ("127.0.0.1", 200), ("[::1]:8787", 200), ("evil.example", 403)],
+)
+async def test_a_strangers_name_for_this_address_is_refused(desk, name, expected):
+    assert (await fetch(desk, "/api/status", headers={"Host": name}))[0] == expected
+
+
+@pytest.mark.asyncio
+async def test_a_taken_port_is_one_line_that_names_the_key(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        desk = Desk(settings_in(tmp_path, dashboard__port=port))
+        with pytest.raises(ConfigError, match=rf"dashboard\.port = {port} .*another program"):
+            await Dashboard(desk).start()
+        desk.journal.close()
+
+
+def test_what_came_from_outside_is_escaped(desk):
+    from atlas_daemon.core.views import status_of
+
+    desk.take(e.StopRequested("<b>ann</b>", '"><script>alert(1)</script>'))
+    page = page_of(status_of(desk.state, desk.policy, desk.now()))
+
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "HALTED by &lt;b&gt;ann" in page
+
+
+def test_a_live_account_is_labelled_live_and_the_unknown_is_called_so(tmp_path):
+    from atlas_daemon.core.views import status_of
+
+    desk = Desk(settings_in(tmp_path))
+    desk.take(e.DaemonStarted("0.1.0", "MAIN", AccountMode.LIVE, "", "d", True))
+    page = page_of(
+        status_of(desk.state, desk.policy, desk.now(), fault="disk full", head=(3, "ab" * 32))
+    )
+    desk.journal.close()
+
+    assert "[LIVE] MAIN" in page
+    assert 'class="live"' in page
+    assert "NOT DURABLE" in page
+    assert "disk full" in page
+    assert "journal 3:" in page
+    assert "$0" not in page
+
+
+def test_a_position_nobody_priced_is_shown_as_unknown(tmp_path):
+    from atlas_daemon.core.views import status_of
+
+    desk = Desk(settings_in(tmp_path), held=(position("AAPL", "8", "1480", None),)).open()
+    view = status_of(replace(desk.state, calendar_dispute="27 Nov"), desk.policy, desk.now())
+    desk.journal.close()
+
+    page = page_of(view)
+
+    assert "unknown" in page
+    assert "Calendars differ: 27 Nov" in page
