@@ -26,14 +26,9 @@ from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.state import State
 from atlas_daemon.core.values import AccountMode, Regime
+from atlas_daemon.core.views import status_line
 from atlas_daemon.dashboard.server import Dashboard
 from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
-from atlas_daemon.edges.alpaca.faults import (
-    BrokerRefusedError,
-    NoVerdictError,
-    OutcomeUnknownError,
-    RateLimitedError,
-)
 from atlas_daemon.edges.alpaca.stream import StreamNews, TradeStream
 from atlas_daemon.edges.alpaca.transport import open_session
 from atlas_daemon.edges.brain import ChildBrain
@@ -46,7 +41,7 @@ from atlas_daemon.edges.quotes import LatestQuotes
 from atlas_daemon.edges.stream_news import events_of
 from atlas_daemon.edges.systemd import Notifier
 from atlas_daemon.journal import Journal
-from atlas_daemon.outlet import Fence, Outlet
+from atlas_daemon.outlet import BROKER_ERRORS, Fence, Outlet
 from atlas_daemon.records import ExecutionLogger, Recorder
 from atlas_daemon.rehearsal.question import signals_request
 
@@ -92,6 +87,10 @@ class Daemon:
         """Take the lock, read the journal, build the parts. Raises AtlasError, nothing sent."""
         settings = self.settings
         refuse_unavailable(settings)
+        # Until the records stand a failure is told once, by what is raised.
+        quiet = logging.NullHandler()
+        logging.getLogger().addHandler(quiet)
+        self._exits.callback(logging.getLogger().removeHandler, quiet)
         for folder in (settings.state_dir, settings.runtime_dir, settings.log_dir):
             make_folder(folder)
         lock = AccountLock(settings.lock_path)
@@ -144,6 +143,10 @@ class Daemon:
                 await self._shut_down()
                 for task in (*forever, *self._effects):
                     task.cancel()
+        except ExceptionGroup as group:
+            if len(group.exceptions) > 1:
+                raise
+            raise group.exceptions[0] from None  # what ended it, with its own exit code
         finally:
             self._tasks = None
             self._notifier.tell("STOPPING=1")
@@ -179,12 +182,7 @@ class Daemon:
         clock = BrokerClock(self._client.get_clock, asyncio.get_running_loop().time)
         try:
             await clock.sync()
-        except (
-            OutcomeUnknownError,
-            NoVerdictError,
-            RateLimitedError,
-            BrokerRefusedError,
-        ) as error:
+        except BROKER_ERRORS as error:
             url = self.settings.broker.trading_url
             raise AtlasError(f"the local broker at {url} does not answer: {error}") from error
         return clock
@@ -383,14 +381,8 @@ class Daemon:
 
     def status_line(self) -> str:
         """One line for systemctl: mode, what is waited for, how old the last look is."""
-        state = self.state
-        label = f"{self.settings.account.mode} {self.settings.account.name}"
-        matched_at = state.figures.matched_at
-        seen = "not reconciled"
-        if matched_at is not None:
-            seen = f"reconciled {(self.now() - matched_at).total_seconds():.0f} s ago"
-        doing = f"run {state.run.run_id} {state.run.phase}" if state.run else str(state.mode)
-        return f"{doing}; {label}; {seen}; {state.mode_reason}"
+        account = f"{self.settings.account.mode} {self.settings.account.name}"
+        return status_line(self.state, account, self.now())
 
 
 async def run_daemon(

@@ -65,12 +65,17 @@ class Bus:
         self.turns = 0
 
     def hear(self, event: e.Event) -> None:
-        """Put an event in the inbox; a stop goes to the front and closes the fence at once."""
-        if len(self._inbox) >= INBOX_MAX:
-            raise BugError(f"over {INBOX_MAX} events are waiting")
+        """Put an event in the inbox; a stop goes to the front and closes the fence at once.
+
+        Only a resume that was heard before it comes before it: taken after it, it would undo it.
+        """
         if isinstance(event, e.StopRequested):
             self.is_stop_heard = True
-            self._inbox.appendleft(event)
+            resumes = [waits for waits in self._inbox if isinstance(waits, e.ResumeRequested)]
+            rest = [waits for waits in self._inbox if not isinstance(waits, e.ResumeRequested)]
+            self._inbox = deque((*resumes, event, *rest))
+        elif len(self._inbox) >= INBOX_MAX:
+            raise BugError(f"over {INBOX_MAX} events are waiting")
         else:
             self._inbox.append(event)
         self._heard.set()

@@ -39,14 +39,15 @@ async def embedded_broker(arguments: Sequence[str]) -> AsyncIterator[str]:
     )
     assert child.stdin is not None and child.stdout is not None
     try:
-        async with asyncio.timeout(START_S):
-            line = await child.stdout.readline()
+        try:
+            async with asyncio.timeout(START_S):
+                line = await child.stdout.readline()
+        except TimeoutError:
+            raise AtlasError(f"the local broker did not start within {START_S:.0f} s") from None
         if not line:
             await child.wait()
             raise AtlasError("the local broker did not start")
         yield msgspec.json.decode(line, type=_Announced).url
-    except TimeoutError:
-        raise AtlasError(f"the local broker did not start within {START_S:.0f} s") from None
     finally:
         child.stdin.close()
         try:

@@ -363,3 +363,14 @@ def _moment(at: datetime | None) -> str | None:
 
 def _age(since: datetime | None, now: datetime) -> int | None:
     return None if since is None else max(0, int((now - since).total_seconds()))
+
+
+def status_line(state: State, account: str, now: datetime) -> str:
+    """Return in one line: doing what, for whom, how old the last look at the broker is."""
+    matched_at = state.figures.matched_at
+    seen = "not reconciled"
+    if matched_at is not None:
+        seen = f"reconciled {(now - matched_at).total_seconds():.0f} s ago"
+    run = state.run
+    doing = f"run {run.run_id} {run.phase}" if run is not None else str(state.mode)
+    return f"{doing}; {account}; {seen}; {state.mode_reason}"

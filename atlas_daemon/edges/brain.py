@@ -45,15 +45,18 @@ class ChildBrain:
         environ = {name: source[name] for name in KEPT_VARIABLES if name in source}
         environ |= dict(zip(KEY_VARIABLES, (self.key_id, self.secret), strict=True))
         environ["OPENBLAS_NUM_THREADS"] = "1"
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "atlas_daemon.worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environ,
-        )
+        try:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "atlas_daemon.worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=environ,
+            )
+        except OSError as error:  # no memory, no process to be had: asked again later
+            raise SignalsError(f"the child did not start: {error}") from error
         try:
             async with asyncio.timeout(self.deadline_s):
                 out, complaints = await child.communicate(msgspec.json.encode(request))

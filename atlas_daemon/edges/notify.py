@@ -48,6 +48,7 @@ class Webhook:
                     if response.status < 300:
                         return
                     problem = f"HTTP {response.status}"
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
+                # UnicodeError: a host's name that cannot be one
                 problem = type(error).__name__
         self._logger.error("Alert not delivered to the webhook: %s", problem)

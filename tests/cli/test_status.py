@@ -1,6 +1,8 @@
 """`atlasd status`: the handbook's layout, live, as JSON, and without a daemon."""
 
 import json
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,8 @@ import pytest
 from atlas_daemon.cli.status import show_live
 from atlas_daemon.cli.status_text import status_text
 from atlas_daemon.core import events as e
-from atlas_daemon.core.values import Regime
+from atlas_daemon.core.state import Figures
+from atlas_daemon.core.values import Regime, Side
 from atlas_daemon.core.views import status_of
 from tests.control.desk import NOW, SIGNAL_DAY, Desk, DeskThread
 
@@ -167,3 +170,38 @@ def test_an_unknown_key_in_the_configuration_is_one_line(shell):
 
     assert said.exit_code == 78
     assert "dashboard.colour" in said.output
+
+
+def test_a_run_with_open_orders_shows_plan_orders_and_alerts(shell):
+    whole = {"held": (), "cash": "10000", "equity": "10000", "regime": Regime.TREND_BULL}
+    desk = Desk(shell.settings, **whole).open()
+    desk.take(e.RebalanceRequested("ann", force=True))
+    desk.beat()
+    found = e.ForeignOrderFound("b1", "by-hand-1", "TSLA", Side.SELL, Decimal(2), False)
+    desk.take(e.CalendarDisputed("27 Nov"), e.DriftFound("AAPL", Decimal(1), Decimal(2)))
+    state = replace(desk.state, foreign={"b1": found}, figures=Figures())
+    text = status_text(status_of(state, desk.policy, desk.now(), fault="disk full"))
+    desk.journal.close()
+
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "REBALANCE force-20251118-1 (buying, round 1)" in lines
+    assert "AAPL 0 14 0 sending capped at 15 %" in lines
+    assert "OPEN ORDERS (1)" in lines
+    assert "AAPL BUY 14 0 - sending 0s atlas-force-20251118-1-r1-buy-AAPL-1" in lines
+    assert "SELL 2 TSLA (by-hand-1)" in lines
+    assert "THE JOURNAL CANNOT BE WRITTEN: disk full" in lines
+    assert "CALENDARS DIFFER, no slot is due: 27 Nov" in lines
+    assert "POSITIONS (unknown)" in lines
+    assert "The broker has not been heard since the daemon's start." in lines
+
+
+def test_a_slot_that_is_due_and_an_aborted_run_are_called_so(shell):
+    desk = Desk(shell.settings, is_mute=True).open()
+    desk.take(e.RebalanceRequested("ann", force=True), e.StopRequested("ann", "drill"))
+    desk.clock.at = NOW.replace(year=2026, month=2, day=3)
+    text = status_text(status_of(desk.state, desk.policy, desk.now()))
+    desk.journal.close()
+
+    assert "  Next rebalance: 2026-02 is due now (until Feb 9, 2026)" in text
+    assert "  Orders: unknown\n  Outcome: aborted, not final" in text
+    assert "  Reason: stopped by ann; goes on after resume" in text

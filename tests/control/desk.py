@@ -123,7 +123,7 @@ class Desk:
 
     def settle(self) -> None:
         """Take every turn that waits, without a loop."""
-        while not self.bus.is_idle:
+        while self.bus._inbox:
             self.bus.take(self.bus._inbox.popleft())
 
     def beat(self) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from atlas_daemon.core import events as e
 from atlas_daemon.core.errors import ConfigError
-from atlas_daemon.core.values import AccountMode
+from atlas_daemon.core.values import AccountMode, Regime
+from atlas_daemon.core.views import status_of
 from atlas_daemon.dashboard import Dashboard
 from atlas_daemon.dashboard.page import page_of
 from tests.control.desk import Desk, position, settings_in
@@ -120,8 +121,6 @@ async def test_a_taken_port_is_one_line_that_names_the_key(tmp_path):
 
 
 def test_what_came_from_outside_is_escaped(desk):
-    from atlas_daemon.core.views import status_of
-
     desk.take(e.StopRequested("<b>ann</b>", '"><script>alert(1)</script>'))
     page = page_of(status_of(desk.state, desk.policy, desk.now()))
 
@@ -131,8 +130,6 @@ def test_what_came_from_outside_is_escaped(desk):
 
 
 def test_a_live_account_is_labelled_live_and_the_unknown_is_called_so(tmp_path):
-    from atlas_daemon.core.views import status_of
-
     desk = Desk(settings_in(tmp_path))
     desk.take(e.DaemonStarted("0.1.0", "MAIN", AccountMode.LIVE, "", "d", True))
     page = page_of(
@@ -149,8 +146,6 @@ def test_a_live_account_is_labelled_live_and_the_unknown_is_called_so(tmp_path):
 
 
 def test_a_position_nobody_priced_is_shown_as_unknown(tmp_path):
-    from atlas_daemon.core.views import status_of
-
     desk = Desk(settings_in(tmp_path), held=(position("AAPL", "8", "1480", None),)).open()
     view = status_of(replace(desk.state, calendar_dispute="27 Nov"), desk.policy, desk.now())
     desk.journal.close()
@@ -159,3 +154,33 @@ def test_a_position_nobody_priced_is_shown_as_unknown(tmp_path):
 
     assert "unknown" in page
     assert "Calendars differ: 27 Nov" in page
+
+
+def test_a_run_is_shown_with_its_lines_orders_and_alerts(tmp_path):
+    whole = {"held": (), "cash": "10000", "equity": "10000", "regime": Regime.TREND_BULL}
+    desk = Desk(settings_in(tmp_path), **whole).open()
+    desk.take(e.RebalanceRequested("ann", force=True))
+    desk.beat()
+    page = page_of(status_of(desk.state, desk.policy, desk.now()))
+    desk.journal.close()
+
+    assert "Rebalance force-20251118-1" in page
+    assert "buying, round 1, order day 2025-11-18; TREND_BULL 100%" in page
+    assert "<td>atlas-force-20251118-1-r1-buy-AAPL-1</td>" in page
+    assert "<td>capped at 15 %</td>" in page
+    assert "Last alerts" in page
+
+
+def test_a_run_that_ended_is_shown_with_its_figures(tmp_path):
+    small = {"held": (), "cash": "50", "equity": "50", "regime": Regime.TREND_BULL}
+    desk = Desk(settings_in(tmp_path), **small).open()
+    desk.take(e.RebalanceRequested("ann", force=True))
+    for _ in range(10):
+        desk.beat()
+    page = page_of(status_of(desk.state, desk.policy, desk.now()))
+    desk.journal.close()
+
+    assert "<dt>Orders</dt><dd>0 (0 filled, 0 rejected)</dd>" in page
+    assert "<dt>Regime</dt><dd>TREND_BULL (100% allocation)</dd>" in page
+    assert "Performance since Nov 18, 2025" in page
+    assert "n/a (needs 20 daily returns, has 1)" in page
