@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from . import events as e
 from .moments import new_york_day
 from .orders import Order, OrderStatus
 from .policy import Policy
-from .sessions import NYSE
+from .sessions import NYSE, CalendarRangeError
 from .state import Run, State
 from .values import (
     ALLOCATION,
@@ -42,15 +43,31 @@ class Slot:
 
 
 def slots_around(now: datetime, policy: Policy) -> Iterator[Slot]:
-    """Yield the slots of last year, this year and the next, oldest first."""
+    """Yield the slots of last year, this year and the next, oldest first.
+
+    The calendar ends where nobody knows it further: there are no slots beyond.
+    """
     year = new_york_day(now).year
     for y in (year - 1, year, year + 1):
-        for month, day in sorted(policy.anchors):
-            session = NYSE.next_session(date(y, month, day))
-            last = session
-            for _ in range(policy.catch_up_sessions):
+        yield from _slots_of(y, policy.anchors, policy.open_delay, policy.catch_up_sessions)
+
+
+@lru_cache(maxsize=16)
+def _slots_of(
+    year: int, anchors: tuple[tuple[int, int], ...], open_delay: timedelta, catch_up: int
+) -> tuple[Slot, ...]:
+    """Return a year's slots. The same at every tick, so they are worked out once."""
+    slots = []
+    for month, day in sorted(anchors):
+        try:
+            session = last = NYSE.next_session(date(year, month, day))
+            for _ in range(catch_up):
                 last = NYSE.session_after(last.day)
-            yield Slot(f"{y}-{month:02d}", session, session.opens_at + policy.open_delay, last)
+        except CalendarRangeError:
+            break
+        name = f"{year}-{month:02d}"
+        slots.append(Slot(name, session, session.opens_at + open_delay, last))
+    return tuple(slots)
 
 
 def open_slots(state: State, policy: Policy) -> Iterator[Slot]:
