@@ -21,13 +21,14 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 # The same tests, measured: every process that they start is counted too. Fails below the floors.
+coverage: export COVERAGE_FILE := $(CURDIR)/.coverage.d/data
 coverage: $(STAMP)
-	@rm -f .coverage .coverage.*
-	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml COVERAGE_FILE=$(CURDIR)/.coverage \
-	  $(MAKE) --no-print-directory test PYTEST_ARGS="-n 2 $(PYTEST_ARGS)"
+	@rm -rf .coverage.d && mkdir .coverage.d
+	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
+	  $(MAKE) --no-print-directory test PYTEST_ARGS="-n 2 --dist worksteal $(PYTEST_ARGS)"
 	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage json --quiet -o .coverage.json
-	@$(BIN)/python .ci/floors.py .coverage.json
+	@$(BIN)/coverage json --quiet -o .coverage.d/report.json
+	@$(BIN)/python .ci/floors.py .coverage.d/report.json
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench
@@ -36,6 +37,8 @@ install: $(STAMP)
 
 # uv where it is there (faster), else venv and pip; both install the package and its dev group.
 $(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $(PYTHON) must be Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
 	  uv pip install --quiet --python $(BIN)/python -e . --group dev; \
@@ -49,4 +52,4 @@ $(STAMP): pyproject.toml
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .coverage.d .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from atlas_daemon.config import Settings
 from atlas_daemon.core import events as e
+from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.moments import NEW_YORK
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.state import State
@@ -113,6 +114,9 @@ class Story:
                 self._fill(entry, event)
             case e.OrderTrimmed() | e.OrderRefused() | e.LineDropped():
                 self._say(entry, _words(event))
+            case e.AlertRaised(level="critical", key="signals", text=text):
+                self._close_progress()
+                raise AtlasError(text)  # asked again for days; a demo is over here
             case e.AlertRaised(level=level, text=text) if level != "info":
                 self._say(entry, f"{level}: {text}")
             case e.RunFinished():

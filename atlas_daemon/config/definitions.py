@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from atlas_daemon.core.brain import UNIVERSE_NAMES
+
 from .kinds import (
     FILE_PREFIX,
     Flag,
@@ -41,10 +43,7 @@ _BETWEEN = Number(_ZERO, _ONE, low_open=True, high_open=True)
 _DOLLARS = Number(_ZERO, Decimal("1e12"))
 _PATH = pattern("a path of a file or folder", r"\S(.*\S)?")
 _WEB = pattern('empty, or an address such as "https://host/path"', r"(https?://[^\s/]+\S*)?")
-_UNIVERSE = (
-    'a universe\'s name, "all", a list of symbols, or "file:PATH" (strategy.universe of '
-    "atlas.example.toml names the universes)"
-)
+_UNIVERSE = f"one of {', '.join(UNIVERSE_NAMES)}, a list of symbols in capitals, or file:PATH"
 
 
 def key(default: T, kind: Kind[T], *, secret: bool = False) -> T:
@@ -99,7 +98,10 @@ class StrategySection:
     universe: str | tuple[str, ...] = key(
         "technology",
         OneOrSeveral(
-            pattern(_UNIVERSE, rf"[A-Za-z][A-Za-z0-9_.-]*|{FILE_PREFIX}\S(.*\S)?"),
+            pattern(
+                _UNIVERSE,
+                rf"{'|'.join(UNIVERSE_NAMES)}|[A-Z][A-Z0-9.-]*|{FILE_PREFIX}\S(.*\S)?",
+            ),
             Several(pattern(_UNIVERSE, r"[A-Za-z][A-Za-z0-9.-]*"), _UNIVERSE, least=1),
         ),
     )

@@ -20,6 +20,9 @@ KEY_VARIABLES = ("ATLAS_WORKER_KEY_ID", "ATLAS_WORKER_SECRET")
 BENCHMARK = Symbol("SPY")
 """The market itself: its bars are always read, its close is part of every answer that has it."""
 
+UNIVERSE_NAMES = ("technology", "sp500_proxy", "healthcare", "financials", "all")
+"""Universes that have a name; `all` is every symbol of the data."""
+
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,6}(\.[A-Z]{1,3})?")
 
 

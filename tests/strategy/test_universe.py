@@ -2,8 +2,8 @@ from datetime import date
 
 import pytest
 
-from atlas_daemon.core.brain import FailureKind, SignalsError
-from atlas_daemon.strategy.universe import NAMED, members_on, resolve_universe
+from atlas_daemon.core.brain import UNIVERSE_NAMES, FailureKind, SignalsError
+from atlas_daemon.strategy.universe import ALL, NAMED, members_on, resolve_universe
 from tests.bars.builders import SHARED_BARS, real_data
 
 DAY = date(2024, 1, 31)
@@ -125,3 +125,7 @@ def test_the_real_membership_has_about_five_hundred_members(day, members, covere
     assert abs(len(universe.symbols) + uncovered - members) <= 1
     if covered is not None:
         assert abs(len(universe.symbols) - covered) <= 1
+
+
+def test_the_configuration_knows_every_universe_that_has_a_name():
+    assert (*NAMED, ALL) == UNIVERSE_NAMES
