@@ -9,30 +9,34 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
-import aiohttp
-
 from atlas_daemon import __version__
-from atlas_daemon.bus import Bus, Committed
+from atlas_daemon.assembly import (
+    World,
+    account_label,
+    make_brain,
+    make_client,
+    make_clock,
+    make_records,
+    make_stream,
+)
+from atlas_daemon.bus import Bus, Committed, bug_in
 from atlas_daemon.config import Credentials, Settings, refuse_unavailable
 from atlas_daemon.control.server import ControlServer
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
 from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.policy import Policy
+from atlas_daemon.core.runs import is_flatten_sell
 from atlas_daemon.core.state import State
-from atlas_daemon.core.values import AccountMode, Regime
+from atlas_daemon.core.values import Approved, Regime
 from atlas_daemon.core.views import status_line
 from atlas_daemon.dashboard.server import Dashboard
-from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
-from atlas_daemon.edges.alpaca.stream import StreamNews, TradeStream
-from atlas_daemon.edges.alpaca.transport import open_session
-from atlas_daemon.edges.brain import ChildBrain
-from atlas_daemon.edges.clock import BrokerClock, SystemClock
+from atlas_daemon.edges.alpaca.stream import StreamNews
+from atlas_daemon.edges.clock import BrokerClock
 from atlas_daemon.edges.folders import make_folder
 from atlas_daemon.edges.latch import LatchFile
 from atlas_daemon.edges.lock import AccountLock
@@ -40,27 +44,17 @@ from atlas_daemon.edges.notify import Webhook
 from atlas_daemon.edges.quotes import LatestQuotes
 from atlas_daemon.edges.stream_news import events_of
 from atlas_daemon.edges.systemd import Notifier
-from atlas_daemon.journal import Journal
+from atlas_daemon.journal import Journal, JournalFullError
 from atlas_daemon.outlet import BROKER_ERRORS, Fence, Outlet
-from atlas_daemon.records import ExecutionLogger, Recorder
-from atlas_daemon.rehearsal.question import signals_request
+from atlas_daemon.ports import ClockPort
+from atlas_daemon.records import Recorder
 
-TICK_S = 1.0
+__all__ = ["Daemon", "World", "run_daemon"]
+
 SHUTDOWN_S = 30.0
 """How long answers to requests under way are awaited at the end."""
-LOGGERS = ("AlpacaTradingClient", "Bus", "Daemon", "TradeStream", "Webhook")
 
 Subscriber = Callable[[Sequence[e.Entry]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a simulation puts in the place of this machine."""
-
-    connector: Callable[[], aiohttp.BaseConnector] | None = None
-    environ: Mapping[str, str] | None = None
-    console: bool = True
-    tick_s: float = TICK_S
 
 
 class Daemon:
@@ -79,7 +73,7 @@ class Daemon:
         self._exits = contextlib.AsyncExitStack()
         self._effects: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup | None = None
-        self._shutdown_by = ""
+        self._shutdown_by = self._number = ""
         self.url = ""
         """The dashboard's address once it listens."""
 
@@ -93,22 +87,25 @@ class Daemon:
         self._exits.callback(logging.getLogger().removeHandler, quiet)
         for folder in (settings.state_dir, settings.runtime_dir, settings.log_dir):
             make_folder(folder)
-        lock = AccountLock(settings.lock_path)
-        lock.take(f"{settings.account.mode}-{settings.account.name}")
-        self._exits.callback(lock.release)
-        self._client = self._new_client()
+        self._lock = AccountLock(settings.lock_path)
+        self._lock.take(f"{settings.account.mode}-{settings.account.name}")
+        self._exits.callback(self._lock.release)
+        self._client = make_client(settings, self._credentials, self._world)
         self._exits.push_async_callback(self._client.close)
         self._clock = await self._new_clock()
         journal = Journal.open(
             settings.journal_path,
             account_mode=settings.mode,
             account_name=settings.account.name,
+            connect=self._world.connect,
             now=self._clock.now,
         )
         self._exits.callback(journal.close)
         self._journal = journal
         self._latch = LatchFile(settings.latch_path)
-        self._records = self._new_records()
+        self._claim(settings.account.number or journal.account()[2])
+        self._records = make_records(settings, self._credentials, self._world, self._clock)
+        self._exits.callback(self._records.release)
         self._recorder = Recorder(self._records, slippage_warn_pct=settings.risk.slippage_warn_pct)
         self._recorder.rebuild(journal.read())
         self._bus = Bus(
@@ -127,12 +124,13 @@ class Daemon:
         """Run until stopped by a signal or `stop`. A bug of ours raises."""
         try:
             await self._serve()
+            stream = make_stream(self.settings, self._credentials, self._world, self._on_stream)
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 forever = [
                     tasks.create_task(self._bus.run(), name="bus"),
                     tasks.create_task(self._beat(), name="metronome"),
-                    tasks.create_task(self._stream().run(), name="stream"),
+                    tasks.create_task(stream.run(), name="stream"),
                     tasks.create_task(self._ping(), name="watchdog"),
                 ]
                 if isinstance(self._clock, BrokerClock):
@@ -143,7 +141,11 @@ class Daemon:
                 await self._shut_down()
                 for task in (*forever, *self._effects):
                     task.cancel()
-        except ExceptionGroup as group:
+        except BaseExceptionGroup as group:
+            if (detail := bug_in(group)) is not None:
+                for secret in (self._credentials.secret, self._credentials.key_id):
+                    detail = detail.replace(secret, "***")
+                self._bus.write_crash(detail)
             if len(group.exceptions) > 1:
                 raise
             raise group.exceptions[0] from None  # what ended it, with its own exit code
@@ -165,20 +167,9 @@ class Daemon:
 
     # Parts.
 
-    def _new_client(self) -> AlpacaTradingClient:
-        broker = self.settings.broker
-        return AlpacaTradingClient(
-            self.settings.account.name,
-            key_id=self._credentials.key_id,
-            secret=self._credentials.secret,
-            trading_url=broker.trading_url,
-            data_url=broker.data_url,
-            session=self._world.connector,
-        )
-
-    async def _new_clock(self) -> SystemClock | BrokerClock:
-        if self.settings.mode is not AccountMode.LOCAL:
-            return SystemClock()
+    async def _new_clock(self) -> ClockPort:
+        if (given := make_clock(self.settings, self._world)) is not None:
+            return given
         clock = BrokerClock(self._client.get_clock, asyncio.get_running_loop().time)
         try:
             await clock.sync()
@@ -187,19 +178,6 @@ class Daemon:
             raise AtlasError(f"the local broker at {url} does not answer: {error}") from error
         return clock
 
-    def _new_records(self) -> ExecutionLogger:
-        settings = self.settings
-        records = ExecutionLogger(
-            settings.log_dir,
-            account_label=f"[{settings.account.mode.upper()}] {settings.account.name}",
-            clock=self._clock.now,
-            console=self._world.console,
-            secrets=(self._credentials.secret, self._credentials.key_id),
-        )
-        records.capture(*LOGGERS)
-        self._exits.callback(records.release)
-        return records
-
     def _new_outlet(self) -> Outlet:
         settings = self.settings
         fence = Fence(
@@ -207,37 +185,18 @@ class Daemon:
             is_crash=self._is_crash,
             latch=self._latch,
             now=self._clock.now,
+            is_flatten=self._is_flatten,
         )
-        brain = ChildBrain(
-            partial(signals_request, settings),
-            self._credentials.key_id,
-            self._credentials.secret,
-            environ=self._environ,
-        )
-        label = f"[{settings.account.mode.upper()}] {settings.account.name}"
         return Outlet(
             client=self._client,
             quotes=LatestQuotes(self._client, feed=settings.data.quotes_feed),
-            brain=brain,
-            notice=Webhook(settings.notify.webhook_url, label),
+            brain=make_brain(settings, self._credentials, self._world, self._environ),
+            notice=Webhook(settings.notify.webhook_url, account_label(settings)),
             clock=self._clock,
             fence=fence,
             hear=self._bus.hear,
             stop=self.stop,
         )
-
-    def _stream(self) -> TradeStream:
-        return TradeStream(
-            self.settings.broker.stream_url,
-            self._credentials.key_id,
-            self._credentials.secret,
-            self._stream_session,
-            self._on_stream,
-        )
-
-    def _stream_session(self) -> aiohttp.ClientSession:
-        connector = self._world.connector
-        return open_session(connector() if connector is not None else None)
 
     async def _serve(self) -> None:
         """Open what others connect to: signals first, so that a stop is never lost."""
@@ -251,6 +210,8 @@ class Daemon:
             loop.add_signal_handler(number, handler)
             self._exits.callback(loop.remove_signal_handler, number)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+        if not self._world.has_doors:
+            return
         control = ControlServer(self, self.settings.control_socket_path)
         await control.start()
         self._exits.push_async_callback(control.stop)
@@ -272,7 +233,7 @@ class Daemon:
                 version=__version__,
                 account_name=settings.account.name,
                 account_mode=settings.mode,
-                account_number=settings.account.number,
+                account_number=settings.account.number or self._journal.account()[2],
                 config_digest=settings.digest(),
                 is_latched=self._latch.is_on(),
             )
@@ -306,7 +267,19 @@ class Daemon:
         for event in events_of(news):
             self._bus.hear(event)
 
+    def _claim(self, number: str) -> None:
+        """Tie journal, lock and latch to the account's number. JournalError where it is another."""
+        if number and number != self._number:
+            with contextlib.suppress(JournalFullError):  # told as a fault; claimed at the next look
+                self._journal.claim_number(number)
+                self._number = number
+            account = f"{self.settings.account.mode}-{self.settings.account.name} {number}"
+            self._lock.name(account)
+            self._latch.account = account
+
     def _on_committed(self, committed: Committed) -> None:
+        if isinstance(committed.event, e.SnapshotReported):
+            self._claim(committed.event.account.number)
         entries = committed.turn.entries
         if not entries:
             return
@@ -330,6 +303,9 @@ class Daemon:
     def _is_crash(self) -> bool:
         regime = self._bus.state.regime
         return regime is not None and regime.regime is Regime.CRASH
+
+    def _is_flatten(self, approved: Approved) -> bool:
+        return not self._shutdown_by and is_flatten_sell(self._bus.state, approved.draft)
 
     async def _shut_down(self) -> None:
         """Await the answers to orders under way, and their turns."""

@@ -6,14 +6,16 @@ their turn is on disk; the latch is put on disk right there, before any other ef
 
 import asyncio
 import logging
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from atlas_daemon.core import events as e
-from atlas_daemon.core.effects import Effect, RemoveLatch, WriteLatch
+from atlas_daemon.core.effects import Effect, RemoveLatch, SubmitOrder, WriteLatch
 from atlas_daemon.core.engine import Turn, take_turn
-from atlas_daemon.core.errors import BugError
+from atlas_daemon.core.errors import AtlasError, BugError
 from atlas_daemon.core.evolve import evolve
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.state import State
@@ -22,6 +24,13 @@ from atlas_daemon.ports import ClockPort, LatchPort
 
 INBOX_MAX = 10_000
 """More than this waiting is our bug: the sources are slower than a turn by far."""
+RETRY_S = 1.0
+"""A start that the disk does not take is tried again after so long."""
+
+HELD_MAX = 10_000
+"""Turns of a stop that are held in memory while the disk takes none."""
+
+CRASH_TEXT_MAX = 400
 
 Watcher = Callable[["Committed"], None]
 
@@ -60,9 +69,11 @@ class Bus:
         """A stop was heard and is perhaps not yet taken: the fence is closed by it already."""
         self.fault = ""
         """Why the journal did not take the last turn; empty while it does."""
-        self._unwritten: tuple[e.Entry, ...] = ()
-        """A stop that holds in memory: written with the next turn that can be."""
+        self._held: list[Committed] = []
+        """A stop that holds in memory, and what followed it: written with the next that can be."""
         self.turns = 0
+        self.is_start_unwritten = False
+        """The disk does not take the start: everything but a stop waits until it does."""
 
     def hear(self, event: e.Event) -> None:
         """Put an event in the inbox; a stop goes to the front and closes the fence at once.
@@ -74,6 +85,8 @@ class Bus:
             resumes = [waits for waits in self._inbox if isinstance(waits, e.ResumeRequested)]
             rest = [waits for waits in self._inbox if not isinstance(waits, e.ResumeRequested)]
             self._inbox = deque((*resumes, event, *rest))
+        elif self.is_start_unwritten and isinstance(event, e.Ticked):
+            return  # nothing is done by time before the start
         elif len(self._inbox) >= INBOX_MAX:
             raise BugError(f"over {INBOX_MAX} events are waiting")
         else:
@@ -96,26 +109,86 @@ class Bus:
             self._heard.clear()
             while self._inbox:
                 self.take(self._inbox.popleft())
-                await asyncio.sleep(0)  # a long inbox must not starve the sockets
+                # A long inbox must not starve the sockets.
+                await asyncio.sleep(RETRY_S if self.is_start_unwritten else 0)
             self._drained.set()
 
     def take(self, event: e.Event) -> None:
         """Take one turn: decide, commit, let out, tell."""
-        before = self.state
-        turn = take_turn(before, event, self._clock.now(), self.policy)
-        if turn.entries:
-            try:
-                self._journal.append((*self._unwritten, *turn.entries))
-            except JournalFullError as error:
-                self._not_written(event, turn, error)
+        committed = Committed(
+            take_turn(self.state, event, self._clock.now(), self.policy), self.state, event
+        )
+        turn, is_held = committed.turn, False
+        if turn.entries and not self._write(turn.entries):
+            if not self._may_be_held(committed):
+                if isinstance(event, e.DaemonStarted):
+                    self.is_start_unwritten = True
+                    self._inbox.appendleft(event)
                 return
-            self.fault, self._unwritten = "", ()
+            self._held.append(committed)
+            is_held = True
+        elif not turn.entries and self._held and isinstance(event, e.Ticked):
+            self._write(())
         self.state = turn.state
         self.turns += 1
+        if isinstance(event, e.DaemonStarted):
+            self.is_start_unwritten = False
         if isinstance(event, e.StopRequested) or self.state.halt is not None:
             self.is_stop_heard = False  # from here on the state itself says it
         self._let_out(turn.effects)
-        committed = Committed(turn, before, event)
+        if is_held:
+            self._say_not_durable()
+        else:
+            self._tell(committed)
+
+    def write_crash(self, detail: str) -> None:
+        """Write down, as the process dies, that an exception of our own ended it.
+
+        Straight to the journal: what holds in memory is lost with the process. Best effort.
+        """
+        try:
+            seq, _ = self._journal.head()
+            entry = e.Entry(seq + 1, self._clock.now(), None, e.DaemonCrashed(detail))
+            self._journal.append((entry,))
+        except AtlasError as error:
+            self._logger.critical("The end cannot be written down: %s", error)
+
+    def _write(self, entries: tuple[e.Entry, ...]) -> bool:
+        """Commit what is held in memory, and then these; False where the disk takes nothing."""
+        held = tuple(entry for committed in self._held for entry in committed.turn.entries)
+        try:
+            self._journal.append((*held, *entries))
+        except JournalFullError as error:
+            if not self.fault:
+                self._logger.critical("The journal cannot be written: %s", error)
+            self.fault = str(error)
+            return False
+        self.fault = ""
+        told, self._held = self._held, []
+        for committed in told:
+            self._tell(committed)
+        if told:
+            self.hear(e.LatchWritten("journal"))
+        return True
+
+    def _may_be_held(self, committed: Committed) -> bool:
+        """What cannot be written does not happen; but a stop does, in memory, and what follows it.
+
+        No order leaves unwritten. A fill that is lost here is found again by the next look at it.
+        """
+        turn = committed.turn
+        if turn.state.halt is None or any(isinstance(x, SubmitOrder) for x in turn.effects):
+            return False
+        return isinstance(committed.event, e.StopRequested) or len(self._held) < HELD_MAX
+
+    def _say_not_durable(self) -> None:
+        halt = self.state.halt
+        held = (entry.event for committed in self._held for entry in committed.turn.entries)
+        is_halt_held = any(isinstance(event, e.TradingHalted) for event in held)
+        if halt is not None and is_halt_held and "journal" not in halt.missing:
+            self.hear(e.LatchFailed(self.fault, "journal"))
+
+    def _tell(self, committed: Committed) -> None:
         for watcher in self._watchers:
             watcher(committed)
 
@@ -128,26 +201,26 @@ class Bus:
             elif isinstance(effect, RemoveLatch):
                 detail = self._latch.remove()
                 if detail:
-                    self.hear(e.LatchFailed(detail))
+                    self.hear(e.LatchFailed(detail, "removal"))
             else:
                 rest.append(effect)
         for effect in rest:
             self._run_effect(effect)
 
-    def _not_written(self, event: e.Event, turn: Turn, error: JournalFullError) -> None:
-        """What cannot be written does not happen; but a stop does, in memory.
 
-        A fill that is lost here is found again by the next look at its order.
-        """
-        if not self.fault:
-            self._logger.critical("The journal cannot be written: %s", error)
-        self.fault = str(error)
-        if not isinstance(event, e.StopRequested):
-            return
-        self.state = turn.state
-        self._unwritten += turn.entries
-        self._let_out(turn.effects)
-        self.hear(e.LatchFailed(f"journal: {error}"))
+def bug_in(error: BaseException) -> str | None:
+    """Return in one line the exception of our own that an end was caused by, and where it rose.
+
+    None where it was caused by anything else: a cancel, or what is raised on purpose.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return next((text for each in error.exceptions if (text := bug_in(each))), None)
+    is_meant = isinstance(error, AtlasError) and not isinstance(error, BugError)
+    if is_meant or not isinstance(error, Exception):
+        return None
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:CRASH_TEXT_MAX] + where
 
 
 def fold(entries: Iterable[e.Entry], state: State) -> State:

@@ -56,13 +56,16 @@ class Fence:
     """The latest word on the regime is CRASH."""
     latch: LatchPort
     now: Callable[[], datetime]
+    is_flatten: Callable[[Approved], bool] = lambda approved: False
+    """A sell of the stop's own run: the one order that a complete halt lets through."""
 
     def why_closed(self, approved: Approved) -> str | None:
         """Return why the order may not leave; None where it may."""
-        if self.is_stopped():
-            return "halted"
-        if self.latch.is_on():
-            return "the latch is on disk"
+        if not self.is_flatten(approved):
+            if self.is_stopped():
+                return "halted"
+            if self.latch.is_on():
+                return "the latch is on disk"
         if approved.draft.side is Side.BUY and self.is_crash():
             return "the regime is CRASH"
         if self.now() >= approved.expires_at:
@@ -125,8 +128,17 @@ class Outlet:
                     self._failed("sessions", error)
                 else:
                     self._hear(e.SessionsReported(first, last, sessions))
+            case fx.FetchActivities():
+                await self._fetch_activities(effect)
             case fx.ComputeSignals():
                 await self._compute(effect)
+            case fx.SuspendTrading(is_on=is_on):
+                try:
+                    await self._client.set_suspend_trade(is_on)
+                except BROKER_ERRORS as error:
+                    self._failed("suspend_trade", error)
+                else:
+                    self._hear(e.SuspendTradeChanged(is_on))
             case fx.SendAlert(level=level, key=key, text=text):
                 await self._notice.send(level, key, text)
             case fx.StopDaemon(why=why):
@@ -136,6 +148,10 @@ class Outlet:
 
     async def _submit(self, approved: Approved) -> None:
         order_id = approved.draft.order_id
+        if order_id in self._sending:  # held up by a limit for longer than the core waits
+            self._hear(e.SubmitWithheld(order_id, "an earlier request of it is still under way"))
+            return
+        self._sending[order_id] = approved
         self._submits_open += 1
         self._settled.clear()
         try:
@@ -164,6 +180,7 @@ class Outlet:
             else:  # no connection came about: not a byte has left
                 self._hear(e.SubmitWithheld(order_id, str(error)))
         finally:
+            del self._sending[order_id]
             self._submits_open -= 1
             if not self._submits_open:
                 self._settled.set()
@@ -172,7 +189,6 @@ class Outlet:
         """Send, again only where the broker said that it did not process it (429)."""
         order_id = approved.draft.order_id
         for sends in range(1, SENDS_MAX + 1):
-            self._sending[order_id] = approved
             try:
                 self._ask_fence(order_id)
                 return _reported(await self._request(approved), "submit")
@@ -182,8 +198,6 @@ class Outlet:
                 wait_s = error.limited.wait_s or 1.0
                 if sends == SENDS_MAX:
                     return e.SubmitWithheld(order_id, str(error))
-            finally:
-                del self._sending[order_id]
             await self._clock.sleep(wait_s)
         raise BugError("the last send returns")
 
@@ -306,6 +320,16 @@ class Outlet:
             return
         known = tuple(asset for asset in assets if asset is not None)
         self._hear(e.AssetsReported(symbols, known))
+
+    async def _fetch_activities(self, effect: fx.FetchActivities) -> None:
+        """All pages or none: a part of the list is no list."""
+        try:
+            records = await self._client.activities(after=effect.after)
+        except BROKER_ERRORS as error:
+            self._failed("activities", error)
+            return
+        activities = tuple(record.activity() for record in records)
+        self._hear(e.ActivitiesReported(effect.after, effect.asked_at, activities))
 
     async def _compute(self, effect: fx.ComputeSignals) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Hypothesis profiles: the same examples on every machine; `HYPOTHESIS_PROFILE=soak` digs deeper."""
+"""Hypothesis profiles: the same examples on every machine; HYPOTHESIS_PROFILE=soak digs."""
 
 import os
 

@@ -8,6 +8,7 @@ def register(app: typer.Typer) -> None:
     from atlas_daemon.cli.demo import demo
     from atlas_daemon.cli.desk import adopt, resume, stop
     from atlas_daemon.cli.orders import orders, trades
+    from atlas_daemon.cli.panic import panic
     from atlas_daemon.cli.paper import paper
     from atlas_daemon.cli.plan import plan
     from atlas_daemon.cli.rebalance import rebalance
@@ -23,5 +24,6 @@ def register(app: typer.Typer) -> None:
     app.command()(orders)
     app.command()(trades)
     app.command()(stop)
+    app.command()(panic)
     app.command()(resume)
     app.command()(adopt)

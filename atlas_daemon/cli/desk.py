@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -137,18 +138,22 @@ def _stopped(done: dict[str, object]) -> str:
     return said if done["is_durable"] else f"{said}; NOT DURABLE: the latch is not on disk"
 
 
-def _latch(settings: Settings, reason: str) -> None:
-    folder = settings.state_dir
+def latch_at(path: Path, account: str, reason: str) -> str:
+    """Put a latch file there, its folder too where it is missing; return why that failed."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        latch = LatchFile(settings.latch_path)
-        failed = latch.write(who(), " ".join(reason.split()), datetime.now(UTC))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        failed = LatchFile(path, account).write(who(), " ".join(reason.split()), datetime.now(UTC))
         if not failed and os.geteuid() == 0:  # what root writes belongs to the folder's owner
-            owner = folder.stat()
-            os.chown(settings.latch_path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+            owner = path.parent.stat()
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
     except OSError as error:
-        failed = f"{folder}: {error.strerror}"
-    if failed:
+        return f"{path.parent}: {error.strerror}"
+    return failed
+
+
+def _latch(settings: Settings, reason: str) -> None:
+    account = f"{settings.account.mode}-{settings.account.name} {settings.account.number}".strip()
+    if failed := latch_at(settings.latch_path, account, reason):
         raise AtlasError(f"the latch cannot be written: {failed}")
 
 

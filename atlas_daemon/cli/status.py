@@ -63,6 +63,9 @@ def read_status(settings: Settings) -> Answer:
                 "is_complete": False,
                 "is_durable": True,
                 "open_orders": len(view["orders"]),
+                "unconfirmed": len(view["orders"]),
+                "suspend_trade": "",
+                "flatten": None,
             }
     return answer
 

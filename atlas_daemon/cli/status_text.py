@@ -22,6 +22,7 @@ from atlas_daemon.records.lines import one_line
 STALE_S = 120
 """Figures older than this are shown with their age."""
 ALERTS_SHOWN = 3
+ACTIVITIES_SHOWN = 5
 
 View = dict[str, Any]
 
@@ -39,6 +40,8 @@ def status_text(view: View, note: str = "") -> str:
         _run(view["run"]),
         _orders(view["orders"]),
         _foreign(view["foreign"]),
+        _differences(view),
+        _activities(view["activities"]),
         _alerts(view["alerts"]),
     ]
     blocks = ["\n".join(one_line(line) for line in part) for part in parts]
@@ -94,12 +97,17 @@ def _label(view: View, note: str) -> Iterator[str]:
         durable = "" if halt["is_durable"] else ", NOT DURABLE"
         yield (
             f"HALTED by {halt['by']}: {halt['reason']} "
-            f"(for {span(halt['age_s'])}, {ended}, {halt['open_orders']} open orders{durable})"
+            f"(for {span(halt['age_s'])}, {ended}, {halt['open_orders']} open orders, "
+            f"{halt['unconfirmed']} unconfirmed{durable}{_flatten(halt['flatten'])})"
         )
     if daemon["fault"]:
         yield f"THE JOURNAL CANNOT BE WRITTEN: {daemon['fault']}"
     if view["calendar_dispute"]:
         yield f"CALENDARS DIFFER, no slot is due: {view['calendar_dispute']}"
+
+
+def _flatten(flatten: View | None) -> str:
+    return "" if flatten is None else f", flatten: {flatten['left']} left"
 
 
 def _header(view: View) -> Iterator[str]:
@@ -243,6 +251,28 @@ def _foreign(orders: Sequence[View]) -> Iterator[str]:
         yield f"FOREIGN ORDERS ({len(orders)})"
     for o in orders:
         yield f"  {o['side'].upper()} {shares(_d(o['qty']))} {o['symbol']} ({o['client_order_id']})"
+
+
+def _differences(view: View) -> Iterator[str]:
+    """What our book and the account's disagree about, also of symbols that nobody holds."""
+    frozen, cash = view["frozen"], view["cash_dispute"]
+    if frozen or cash is not None:
+        yield "UNEXPLAINED (atlasd adopt SYMBOL, or --all, takes the broker's figures)"
+    for symbol, why in frozen.items():
+        yield f"  {symbol}: {why}"
+    if cash is not None:
+        ours, theirs = dollars(_d(cash["ours"])), dollars(_d(cash["theirs"]))
+        yield f"  cash: we have {ours}, the broker has {theirs}; the lower figure counts"
+
+
+def _activities(activities: Sequence[View]) -> Iterator[str]:
+    if activities:
+        yield "LAST ACTIVITIES"
+    for each in activities[:ACTIVITIES_SHOWN]:
+        moves = ", ".join(f"{symbol} {_d(qty):+f}" for symbol, qty in each["moves"].items())
+        about = " ".join(word for word in (each["kind"], each["symbol"], each["note"]) if word)
+        tail = f"{dollars(_d(each['cash']))}{f', {moves}' if moves else ''}"
+        yield f"  {_moment(each['at'])} {about}: {tail if each['is_explained'] else 'unexplained'}"
 
 
 def _alerts(alerts: Sequence[View]) -> Iterator[str]:

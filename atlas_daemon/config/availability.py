@@ -5,7 +5,6 @@ from atlas_daemon.core.errors import ConfigError
 from .settings import Settings
 
 NOT_YET = (
-    ("emergency.action", "flatten"),
     ("regime.react", "any"),
     ("notify.daily", True),
     ("rebalance.first", "now"),

@@ -7,6 +7,7 @@ the broker's answer about the account's number.
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from atlas_daemon.core.errors import ConfigError
 from atlas_daemon.core.values import AccountMode
@@ -50,6 +51,16 @@ def with_endpoints(found: Mapping[str, Found]) -> dict[str, Found]:
             raise refused(KEYS[name], given.value, f"{wanted[name]}, {because}", given.origin)
         filled[name] = _follows(given, wanted[name], "account.mode")
     return {**found, **filled}
+
+
+def trading_url_of(mode: AccountMode, given: str, cwd: Path) -> str:
+    """Return the address to trade at in a mode; ConfigError where `given` is of another world."""
+    found = {name: Found("", DEFAULT, cwd) for name in (STREAM, DATA)}
+    found[TRADING] = Found(given, "as given", cwd)
+    found["account.mode"] = Found(mode, "as given", cwd)
+    if not (url := str(with_endpoints(found)[TRADING].value)):
+        raise ConfigError(f'{TRADING} is needed where account.mode = "{mode}"')
+    return url
 
 
 def check_key(mode: AccountMode, key_id: str, named: str, mode_origin: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from . import events as e
-from .effects import CancelOrder, Effect, FetchFigures, SendAlert
+from .effects import CancelOrder, Effect, FetchActivities, FetchFigures, SendAlert
 from .orders import Order
 from .policy import Policy
 from .state import State
@@ -35,6 +35,33 @@ def ask_figures(
     symbols = tuple(sorted(quotes))
     yield e.FiguresRequested(symbols)
     yield FetchFigures(state.now, symbols, tuple(sorted(assets)))
+
+
+OVERLAP = timedelta(days=3)
+"""Lists of activities reach back so far: some are dated by day, and told late."""
+
+
+def may_ask_activities(state: State, policy: Policy) -> bool:
+    """True where there is a book to explain, and no question for activities is under way."""
+    figures = state.figures
+    if not state.book.is_known:
+        return False
+    if figures.activities_asked_at is None:
+        return True
+    age = state.now - figures.activities_asked_at
+    is_answered = figures.activities_at is not None and (
+        figures.activities_at >= figures.activities_asked_at
+    )
+    if is_answered or "activities" in figures.failures:
+        return age >= policy.poll_blind_every
+    return age >= policy.answer_wait
+
+
+def ask_activities(state: State) -> Iterator[e.Event | Effect]:
+    """Yield the question for the account's activities, and that it was asked."""
+    since = state.activities.read_at or state.now
+    yield e.ActivitiesRequested()
+    yield FetchActivities(since - OVERLAP, state.now)
 
 
 def cancel(order: Order, why: str) -> Iterator[e.Event | Effect]:

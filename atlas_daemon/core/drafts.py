@@ -110,7 +110,8 @@ def _draft(
 ) -> Draft:
     is_priced = isinstance(price, Price)
     expected = price.value if isinstance(price, Price) else line.price
-    order_type = policy.order_type if is_priced else OrderType.MARKET
+    is_limit_meant = is_priced and run.trigger != "stop"  # an emergency's sells must not rest
+    order_type = policy.order_type if is_limit_meant else OrderType.MARKET
     limit = None
     if order_type is OrderType.LIMIT and isinstance(price, Price):
         limit = _limit_price(price, side, policy)

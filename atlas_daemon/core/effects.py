@@ -58,6 +58,14 @@ class FetchSessions(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class FetchActivities(Effect):
+    """Ask for all activities of the account that were created after `after`."""
+
+    after: datetime
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ComputeSignals(Effect):
     """Let the child process compute picks and regime of a signal session."""
 
@@ -76,6 +84,13 @@ class WriteLatch(Effect):
 @dataclass(frozen=True, slots=True)
 class RemoveLatch(Effect):
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendTrading(Effect):
+    """Set or clear the broker's own latch: while it is on every order is refused, sells too."""
+
+    is_on: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ Recovery is this function folded over the journal, so nothing here may ever deci
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from . import events as e
+from .evolve_book import BOOK_CHANGES, with_closed_orders
 from .evolve_figures import FIGURE_CHANGES, answered, with_figures
+from .evolve_halt import HALT_CHANGES, with_flatten
 from .orders import Order, OrderStatus
 from .state import (
     ALERTS_MAX,
     MARKS_MAX,
-    Book,
     Figures,
     Halt,
     Phase,
@@ -23,7 +23,7 @@ from .state import (
     RunRecord,
     State,
 )
-from .values import ZERO, Draft, Mode, Side, Symbol
+from .values import Draft, Mode, Side
 
 Change = Callable[[State, Any], State]
 
@@ -62,6 +62,7 @@ def _snapshot_reported(state: State, event: e.SnapshotReported) -> State:
         replace(state, account_number=number),
         snapshot=event,
         heard_at=state.now,
+        is_first_look=figures.snapshot is None,
         failures=answered(state, "snapshot", "credentials"),
         clean_since=figures.clean_since or state.now,
     )
@@ -83,40 +84,6 @@ def _regime_reported(state: State, event: e.RegimeReported) -> State:
 
 def _mode_changed(state: State, event: e.ModeChanged) -> State:
     return replace(state, mode=event.mode, mode_reason=event.reason)
-
-
-def _book_adopted(state: State, event: e.BookAdopted) -> State:
-    kept = {} if event.is_whole else dict(state.book.positions)
-    positions = {s: q for s, q in {**kept, **dict(event.positions)}.items() if q}
-    restated = {symbol for symbol, _ in event.positions}
-    frozen = (
-        {} if event.is_whole else {s: why for s, why in state.frozen.items() if s not in restated}
-    )
-    bought = {s: min(q, positions[s]) for s, q in state.book.bought.items() if s in positions}
-    if not event.is_whole:  # adopted by the operator: from here on it is managed
-        bought |= {s: positions[s] for s in restated if s in positions}
-    book = Book(
-        cash=state.book.cash if event.cash is None else event.cash,
-        positions=positions,
-        bought=bought,
-        changed_at=state.now,
-        is_known=True,
-    )
-    figures = replace(state.figures, drift_at=None, drift_symbols=())
-    return replace(state, book=book, frozen=frozen, figures=figures)
-
-
-def _drift_found(state: State, event: e.DriftFound) -> State:
-    why = f"we have {event.ours}, the broker has {event.theirs}"
-    return replace(state, frozen={**state.frozen, event.symbol: why})
-
-
-def _cash_restated(state: State, event: e.CashRestated) -> State:
-    return replace(state, book=replace(state.book, cash=event.theirs))
-
-
-def _foreign_order_found(state: State, event: e.ForeignOrderFound) -> State:
-    return replace(state, foreign={**state.foreign, str(event.broker_order_id): event})
 
 
 def _calendar_disputed(state: State, event: e.CalendarDisputed) -> State:
@@ -144,7 +111,8 @@ def _run_started(state: State, event: e.RunStarted) -> State:
         event.order_day,
         phase_at=state.now,
     )
-    return replace(_fresh_figures(state), run=run, run_ids=state.run_ids | {event.run_id})
+    state = replace(_fresh_figures(state), run=run, run_ids=state.run_ids | {event.run_id})
+    return with_flatten(state, event)
 
 
 def _fresh_figures(state: State) -> State:
@@ -264,27 +232,6 @@ def _order_stepped(state: State, event: e.OrderStepped) -> State:
     )
 
 
-def _fill_booked(state: State, event: e.FillBooked) -> State:
-    order = state.orders[event.order_id].with_fill(
-        event.qty, event.price, event.execution_id, state.now
-    )
-    state = _with_order(state, order)
-    book, signed = state.book, event.qty * event.side.sign
-    positions = _plus(book.positions, event.symbol, signed)
-    bought = _plus(book.bought, event.symbol, signed)
-    book = replace(
-        book,
-        cash=book.cash - signed * event.price,
-        positions=positions,
-        bought={s: q for s, q in bought.items() if q > 0},
-        changed_at=state.now,
-    )
-    run = state.run
-    if run is not None and event.order_id.startswith(run.prefix):
-        run = replace(run, has_filled=True)
-    return replace(state, book=book, run=run)
-
-
 def _cancel_requested(state: State, event: e.CancelRequested) -> State:
     order = state.orders[event.order_id]
     return _with_order(state, replace(order, is_cancel_wanted=True, changed_at=state.now))
@@ -308,37 +255,8 @@ def _run_finished(state: State, event: e.RunFinished) -> State:
     slots = state.slots
     if run.slot is not None:
         slots = {**slots, run.slot: event.outcome}
-    # Orders of a closed run leave the state; the journal keeps them for ever.
-    orders = {i: o for i, o in state.orders.items() if not o.is_done}
-    state = with_figures(state, looked_up={}, not_found={})
-    return replace(state, run=None, slots=slots, orders=orders, last_run=record)
-
-
-def _trading_halted(state: State, event: e.TradingHalted) -> State:
-    return replace(
-        state,
-        halt=Halt(event.by, event.reason, state.now),
-        mode=Mode.HALTED,
-        mode_reason=f"halted by {event.by}: {event.reason}",
-    )
-
-
-def _halt_completed(state: State, event: e.HaltCompleted) -> State:
-    if state.halt is None:
-        return state
-    return replace(state, halt=replace(state.halt, is_complete=True))
-
-
-def _latch_failed(state: State, event: e.LatchFailed) -> State:
-    if state.halt is None:
-        return state
-    return replace(state, halt=replace(state.halt, is_durable=False))
-
-
-def _trading_resumed(state: State, event: e.TradingResumed) -> State:
-    # What happened while nobody traded is looked at before anything leaves again.
-    state = with_figures(state, matched_at=None)
-    return replace(state, halt=None, mode=Mode.STARTING, mode_reason=f"resumed by {event.by}")
+    state = with_figures(with_closed_orders(state), looked_up={}, not_found={})
+    return replace(state, run=None, slots=slots, last_run=record)
 
 
 def _alert_raised(state: State, event: e.AlertRaised) -> State:
@@ -353,22 +271,15 @@ def _with_order(state: State, order: Order) -> State:
     return replace(state, orders={**state.orders, order.draft.order_id: order})
 
 
-def _plus(held: Mapping[Symbol, Decimal], symbol: Symbol, qty: Decimal) -> dict[Symbol, Decimal]:
-    after = {**held, symbol: held.get(symbol, ZERO) + qty}
-    return {s: q for s, q in after.items() if q}
-
-
 _CHANGES: Mapping[type[e.Event], Change] = {
     **FIGURE_CHANGES,
+    **BOOK_CHANGES,
+    **HALT_CHANGES,
     e.DaemonStarted: _daemon_started,
     e.SnapshotReported: _snapshot_reported,
     e.SignalsReported: _signals_reported,
     e.RegimeReported: _regime_reported,
     e.ModeChanged: _mode_changed,
-    e.BookAdopted: _book_adopted,
-    e.DriftFound: _drift_found,
-    e.CashRestated: _cash_restated,
-    e.ForeignOrderFound: _foreign_order_found,
     e.CalendarDisputed: _calendar_disputed,
     e.CalendarAgreed: _calendar_agreed,
     e.SlotMissed: _slot_missed,
@@ -382,13 +293,8 @@ _CHANGES: Mapping[type[e.Event], Change] = {
     e.OrderApproved: _order_approved,
     e.OrderSubmitted: _order_submitted,
     e.OrderStepped: _order_stepped,
-    e.FillBooked: _fill_booked,
     e.CancelRequested: _cancel_requested,
     e.RunFinished: _run_finished,
-    e.TradingHalted: _trading_halted,
-    e.HaltCompleted: _halt_completed,
-    e.LatchFailed: _latch_failed,
-    e.TradingResumed: _trading_resumed,
     e.AlertRaised: _alert_raised,
     e.EquityMarked: _equity_marked,
 }

@@ -5,12 +5,17 @@ A new process asks anew, so none of these need be written. Nothing here decides 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from . import events as e
+from .orders import BROKER_NEWS, OrderNews
 from .state import State
 
 Change = Callable[[State, Any], State]
+ALIVE_NEWS = frozenset({OrderNews.WORKING, OrderNews.CANCELING})
+CLOCKS_APART = timedelta(seconds=2)
+"""The broker's clock and ours may differ so much."""
 
 
 def with_figures(state: State, **news: object) -> State:
@@ -23,9 +28,51 @@ def _shutdown_requested(state: State, event: e.ShutdownRequested) -> State:
 
 
 def _stream_reported(state: State, event: e.StreamReported) -> State:
+    had = state.figures
+    # Tries to connect that fail move nothing: what counts is since when it listens, or does not.
+    is_turn = "listening" in (event.condition, had.stream) or had.stream_at is None
     return with_figures(
-        state, stream=event.condition, stream_at=state.now, stream_detail=event.detail
+        state,
+        stream=event.condition,
+        stream_at=state.now if is_turn else had.stream_at,
+        stream_detail=event.detail,
+        refused_at=_refused_at(state, event),
+        unstreamed={},
     )
+
+
+def _refused_at(state: State, event: e.StreamReported) -> datetime | None:
+    if event.condition == "refused":
+        return state.figures.refused_at or state.now
+    return state.figures.refused_at if event.condition == "connecting" else None
+
+
+def _stream_doubted(state: State, event: e.StreamDoubted) -> State:
+    return with_figures(
+        state, stream="doubted", stream_at=state.now, stream_detail=event.why, unstreamed={}
+    )
+
+
+def _order_filled(state: State, event: e.OrderFilled) -> State:
+    return with_figures(state, unstreamed={}) if state.figures.unstreamed else state
+
+
+def _order_reported(state: State, event: e.OrderReported) -> State:
+    """Remember what a look-up tells that the listening stream should have brought."""
+    figures = state.figures
+    if event.source == "stream":
+        return with_figures(state, unstreamed={}) if figures.unstreamed else state
+    order = state.orders.get(event.order_id)
+    since = figures.stream_at
+    if event.source != "lookup" or order is None or since is None or figures.stream != "listening":
+        return state
+    is_end = BROKER_NEWS.get(event.status, OrderNews.WORKING) not in ALIVE_NEWS
+    is_news = event.filled_qty > order.filled_qty or (is_end and not order.is_done)
+    happened_at = event.reported_at or order.sent_at
+    if not is_news or happened_at <= since + CLOCKS_APART or order.is_in_doubt:
+        return state
+    unstreamed = {event.order_id: state.now, **figures.unstreamed}
+    return with_figures(state, unstreamed=unstreamed)
 
 
 def answered(state: State, *what: str) -> dict[str, str]:
@@ -52,6 +99,18 @@ def _assets_reported(state: State, event: e.AssetsReported) -> State:
         assets_asked=state.figures.assets_asked | set(event.asked),
         failures=answered(state, "assets"),
     )
+
+
+def _activities_requested(state: State, event: e.ActivitiesRequested) -> State:
+    return with_figures(state, activities_asked_at=state.now)
+
+
+def _activities_reported(state: State, event: e.ActivitiesReported) -> State:
+    return with_figures(state, activities_at=event.asked_at, failures=answered(state, "activities"))
+
+
+def _cash_differs(state: State, event: e.CashDriftSeen) -> State:
+    return with_figures(state, cash_differs_at=state.figures.cash_differs_at or state.now)
 
 
 def _order_not_found(state: State, event: e.OrderNotFound) -> State:
@@ -88,7 +147,14 @@ def _signals_requested(state: State, event: e.SignalsRequested) -> State:
 
 
 def _book_matched(state: State, event: e.BookMatched) -> State:
-    return with_figures(state, matched_at=state.now, drift_at=None, drift_symbols=())
+    return with_figures(
+        state,
+        matched_at=state.now,
+        first_matched_at=state.figures.first_matched_at or state.now,
+        drift_at=None,
+        drift_symbols=(),
+        cash_differs_at=None,
+    )
 
 
 def _drift_seen(state: State, event: e.DriftSeen) -> State:
@@ -100,6 +166,12 @@ def _drift_seen(state: State, event: e.DriftSeen) -> State:
 FIGURE_CHANGES: Mapping[type[e.Event], Change] = {
     e.ShutdownRequested: _shutdown_requested,
     e.StreamReported: _stream_reported,
+    e.StreamDoubted: _stream_doubted,
+    e.OrderFilled: _order_filled,
+    e.OrderReported: _order_reported,
+    e.ActivitiesRequested: _activities_requested,
+    e.ActivitiesReported: _activities_reported,
+    e.CashDriftSeen: _cash_differs,
     e.QuotesReported: _quotes_reported,
     e.AssetsReported: _assets_reported,
     e.SessionsReported: _sessions_reported,

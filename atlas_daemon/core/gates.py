@@ -11,7 +11,7 @@ from . import rules
 from .plan import has_drifted
 from .policy import Policy
 from .rules import OrderLike, Verdict
-from .runs import managed_in_book, position_prices
+from .runs import is_flatten_sell, managed_in_book, position_prices
 from .sessions import NYSE
 from .state import State
 from .values import ALLOCATION, ZERO, Draft, Mode, OrderId, Regime, Side, Symbol
@@ -250,9 +250,7 @@ def mode_allows(state: State, draft: Draft) -> Verdict:
     The sells of a flatten are the one exception: they are what the halt asks for.
     """
     allowed = {Mode.TRADING} if draft.side is Side.BUY else {Mode.TRADING, Mode.REDUCE_ONLY}
-    is_flatten = draft.side is Side.SELL and state.run is not None and state.run.trigger == "stop"
-    is_done = state.halt is not None and state.halt.is_complete
-    ok = state.mode in allowed or (is_flatten and is_done)
+    ok = state.mode in allowed or is_flatten_sell(state, draft)
     limit = " or ".join(sorted(allowed))
     text = f"mode: {state.mode} ({state.mode_reason}), a {draft.side} needs {limit}"
     return Verdict("mode", ok, state.mode, limit, text)

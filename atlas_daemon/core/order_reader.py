@@ -16,7 +16,7 @@ from .values import ZERO, Asset, Side, Symbol
 Number: TypeAlias = Decimal | int | float | str
 """A figure as callers have it; enters as Decimal(str(x))."""
 Record: TypeAlias = object
-"""A mapping with the seed's or Alpaca's keys, or an object with attributes of those names."""
+"""A mapping with the handbook's or Alpaca's keys, or an object with attributes of those names."""
 
 _ENDED = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
 

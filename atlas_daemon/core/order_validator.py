@@ -1,4 +1,4 @@
-"""OrderValidator: the seed's face of the rules, for dicts and records, answering (ok, sentence).
+"""OrderValidator: the handbook's face of the rules, for dicts and records: (ok, sentence).
 
 Lives here: which rules a batch must pass, and what it would lead to. May not live here: a
 limit's comparison (rules.py), the keys of dicts (order_reader.py), a clock, a broker.
@@ -54,7 +54,7 @@ _NOT_GIVEN: Final = _NotGiven()
 
 @dataclass(frozen=True, slots=True)
 class BatchVerdict:
-    """What a whole batch may do. Also readable as the seed's dict: `result["valid"]`."""
+    """What a whole batch may do. Also readable as the handbook's dict: `result["valid"]`."""
 
     valid: bool
     errors: tuple[str, ...]
@@ -69,7 +69,7 @@ class BatchVerdict:
         return figures[key]
 
     def keys(self) -> tuple[str, ...]:
-        """Return the seed's keys, so that `dict(result)` works."""
+        """Return the handbook's keys, so that `dict(result)` works."""
         return ("valid", "errors", "warnings")
 
 
@@ -94,7 +94,7 @@ class _Batch:
 
 
 class OrderValidator:
-    """The seed's gates before an order leaves, each with its limit in the sentence.
+    """The handbook's gates before an order leaves, each with its limit in the sentence.
 
     Limits are fractions (0.15 is 15 %) and themselves allowed. `sessions` is the calendar, NYSE's
     where none is given; `assets` maps symbols to what the broker says of them, without it the

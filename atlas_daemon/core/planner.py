@@ -6,6 +6,7 @@ restart or a lost event delays it and changes nothing.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 
 from . import events as e
@@ -18,6 +19,7 @@ from .pricing import NoPrice, Price, price_of
 from .runs import (
     CASH_RUNS,
     is_at_rest,
+    is_flattening,
     managed_positions,
     missing_lines,
     report_of,
@@ -88,7 +90,7 @@ def regime_of_plan(run: Run) -> str:
 
 
 def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
-    if state.mode is not Mode.TRADING and not _is_flatten(state, run):
+    if state.mode is not Mode.TRADING and not is_flattening(state):
         return
     if (why := _signals_missing(state, run)) is not None:
         asked_at = state.figures.signals_asked_at
@@ -109,7 +111,7 @@ def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event
     waits = [s for s, why in problems.items() if _may_pass(why, policy)]
     is_patient = run.phase_at is None or state.now - run.phase_at < policy.line_wait
     if waits and is_patient:
-        yield from _ask_when_due(state, run, policy)
+        yield from _ask_again(state, run, policy)
         return
     for symbol, problem in problems.items():
         yield e.LineDropped(run.run_id, symbol, problem.rule, problem.detail)
@@ -117,6 +119,8 @@ def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event
         yield e.AlertRaised("warning", "line", f"{run.run_id} dropped {', '.join(problems)}")
     yield e.LinesChecked(run.run_id)
 
+
+PRICE_GAP = timedelta(seconds=5)
 
 _PASSING = frozenset({"price", "price_age", "price_band", "foreign_order"})
 """Problems that may pass while we wait; the others will not."""
@@ -148,6 +152,8 @@ def _prices(
         for order in (figures.snapshot.open_orders if figures.snapshot else ())
         if not order.is_ours
     }
+    positions = figures.snapshot.positions if figures.snapshot else ()
+    short = {position.symbol for position in positions if position.qty < 0}
     prices: dict[Symbol, Price] = {}
     problems: dict[Symbol, NoPrice] = {}
     wanted = {pick.symbol for pick in picks_of(run)}
@@ -165,6 +171,8 @@ def _prices(
             problems[symbol] = NoPrice("untradable", why)
         elif symbol in foreign:
             problems[symbol] = NoPrice("foreign_order", "a foreign order rests on it")
+        elif symbol in short:
+            problems[symbol] = NoPrice("short", "a short position is never touched")
         elif symbol in state.frozen:
             problems[symbol] = NoPrice("frozen", state.frozen[symbol])
         elif symbol in policy.protected:
@@ -207,7 +215,8 @@ def _release_buys(state: State, run: Run, policy: Policy) -> Iterator[e.Event | 
     snapshot = state.figures.snapshot
     assert run.phase_at is not None
     since = max(run.phase_at, state.book.changed_at or run.phase_at)
-    if snapshot is None or snapshot.asked_at < since:
+    is_known = {line.symbol for line in pending} <= state.figures.assets_asked
+    if snapshot is None or snapshot.asked_at < since or not is_known:
         yield from _ask_when_due(state, run, policy)
         return
     drafts, unpriced = buy_drafts(state, run, pending, policy)
@@ -219,7 +228,7 @@ def _release_buys(state: State, run: Run, policy: Policy) -> Iterator[e.Event | 
         if symbol not in waits:
             yield e.LineDropped(run.run_id, symbol, why.rule, why.detail)
     if waits:
-        yield from _ask_when_due(state, run, policy)
+        yield from _ask_again(state, run, policy)
     if drafts or len(unpriced) > len(waits):
         yield e.PhaseDrafted(run.run_id, run.phase)
 
@@ -232,10 +241,13 @@ def _reconcile(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Eff
     regime = run.plan.regime if run.plan is not None else regime_of(state, run)
     report = report_of(state, run, policy, regime)
     if not missing:
-        yield from _finish(state, run, "done", report)
+        # A stop's run claims no success with anything left, dropped or frozen as it may be.
+        is_left = run.trigger == "stop" and bool(managed_positions(state, policy))
+        yield from _finish(state, run, "degraded" if is_left else "done", report)
         return
     has_time = time_left(state, run) > policy.fill_timeout
-    can_trade = state.mode is Mode.TRADING or (
+    can_trade = state.mode is Mode.TRADING or is_flattening(state)
+    can_trade = can_trade or (
         state.mode is Mode.REDUCE_ONLY and all(gap < 0 for gap in missing.values())
     )
     if run.session_round < policy.rounds and has_time and can_trade:
@@ -253,7 +265,9 @@ def _finish(
     state: State, run: Run, outcome: str, report: e.RunReport
 ) -> Iterator[e.Event | Effect]:
     off = "; ".join(report.discrepancies)
-    if outcome == "done":
+    if outcome == "done" and run.trigger == "stop":
+        yield e.AlertRaised("warning", "run", f"{run.run_id} done: nothing is left")
+    elif outcome == "done":
         text = f"{run.run_id} done: {report.achieved_pct:.1%} deployed" + (
             f" ({off})" if off else ""
         )
@@ -275,10 +289,6 @@ def _benchmark(state: State) -> Decimal | None:
     return quote.last if quote is not None else None
 
 
-def _is_flatten(state: State, run: Run) -> bool:
-    return run.trigger == "stop" and state.halt is not None and state.halt.is_complete
-
-
 def _ask(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
     # What is not managed (options, crypto, shorts) is not asked after: it has no quote as a stock.
     lines = {*(pick.symbol for pick in picks_of(run)), *managed_positions(state, policy)}
@@ -289,3 +299,10 @@ def _ask(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
 def _ask_when_due(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
     if may_ask(state, policy):
         yield from _ask(state, run, policy)
+
+
+def _ask_again(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
+    """Ask for a line that has no price yet: for minutes perhaps, so not at every chance."""
+    asked_at = state.figures.asked_at
+    if asked_at is None or state.now - asked_at >= PRICE_GAP:
+        yield from _ask_when_due(state, run, policy)

@@ -67,7 +67,7 @@ class Policy:
     answer_wait: timedelta = timedelta(seconds=40)
     """Longer than any request's own deadline (30 s) and its travel."""
     poll_every: timedelta = timedelta(seconds=10)
-    """The seed's poll of open orders, behind the stream."""
+    """The handbook's poll of open orders, behind the stream."""
     poll_blind_every: timedelta = timedelta(seconds=2)
     """The same while the stream is down."""
     blind_wait: timedelta = timedelta(seconds=120)
@@ -76,6 +76,10 @@ class Policy:
     """A line without a usable price, or with a foreign order on it, is dropped after this long."""
     lapse_gap: timedelta = timedelta(seconds=60)
     """Two not-founds this far apart make an unknown order lapsed."""
+    stream_grace: timedelta = timedelta(seconds=5)
+    """A listening stream may bring news this much later than a look-up tells it."""
+    rival_wait: timedelta = timedelta(seconds=180)
+    """A stream refused for this long is held by another daemon: a ghost lives 90 s."""
     signals_wait: timedelta = timedelta(minutes=3)
     benchmark: Symbol = BENCHMARK
 

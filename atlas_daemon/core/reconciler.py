@@ -5,18 +5,18 @@ for. Differences get a grace window; an unexplained quantity then freezes its sy
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from . import events as e
 from .asking import alert_once, ask_figures, may_ask
-from .effects import Effect, FetchSessions
+from .effects import CancelOrder, Effect, FetchOrder, FetchSessions
 from .moments import new_york_day
 from .policy import Policy
-from .runs import is_at_rest
+from .runs import is_at_rest, parse_order_id
 from .sessions import NYSE
 from .state import State
-from .values import ZERO, Mode, Symbol
+from .values import ZERO, Mode, OpenOrder, OrderId, RunId, Symbol
 
 CALENDAR_DAYS = 14
 CALENDAR_EVERY = timedelta(hours=12)
@@ -35,7 +35,8 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
     figures = state.figures
     is_busy = state.run is not None or any(state.open_orders())
     every = policy.reconcile_every if is_busy else policy.reconcile_idle_every
-    if figures.matched_at is None or state.mode is Mode.STARTING or figures.drift_at:
+    differs_at = figures.drift_at or figures.cash_differs_at
+    if figures.matched_at is None or state.mode is Mode.STARTING or differs_at:
         every = policy.poll_blind_every
     if figures.stream != "listening":
         every = min(every, policy.reconcile_every)
@@ -77,10 +78,8 @@ def on_snapshot_reported(
     )
     if differing:
         yield from _name_drift(state, event, differing, policy)
-        return
-    if cash != state.book.cash:
-        yield from _restate_cash(state, cash, policy)
-    yield e.BookMatched()
+    else:
+        yield from _compare_cash(state, event, policy)
 
 
 def on_book_matched(
@@ -100,8 +99,33 @@ def on_book_matched(
         yield e.EquityMarked(last.day, account.equity, account.cash, price)
 
 
-def on_drift_seen(state: State, event: e.DriftSeen, policy: Policy) -> Iterator[e.Event | Effect]:
-    """While positions differ nothing is bought, from this very turn on."""
+def on_difference(
+    state: State, event: e.DriftSeen | e.CashDriftSeen | e.RivalSuspected, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """While the books differ nothing is bought, from this very turn on."""
+    yield from settle_mode(state, policy)
+
+
+def on_foreign_order_found(
+    state: State, event: e.ForeignOrderFound, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """Tell of it; under our prefix, and not left by a former process, it is another daemon's."""
+    whose = "an order with our prefix" if event.carries_our_prefix else "a foreign order"
+    qty = "" if event.qty is None else f"{event.qty:f} "
+    text = f"{whose} rests: {event.side} {qty}{event.symbol} ({event.client_order_id})"
+    level = "critical" if event.carries_our_prefix else "warning"
+    yield e.AlertRaised(level, "foreign", text)
+    is_new = state.figures.first_matched_at is not None and not state.figures.rival
+    if event.carries_our_prefix and is_new:
+        yield e.RivalSuspected(f"another daemon trades this account: {event.client_order_id}")
+
+
+def on_stream_doubted(
+    state: State, event: e.StreamDoubted, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """A mute stream counts as none: polling stands in for it."""
+    yield e.AlertRaised("error", "stream", f"the order stream is mute: {event.why}")
+    yield from ask_figures(state, {policy.benchmark})
     yield from settle_mode(state, policy)
 
 
@@ -161,9 +185,11 @@ def on_adopt_requested(
     if event.symbol is not None and event.symbol not in {*theirs, *state.book.positions}:
         yield e.RequestDenied("adopt", "held", f"{event.symbol} is held by nobody")
         return
+    cash = snapshot.account.cash if event.symbol is None else state.book.cash
     positions = tuple((symbol, theirs.get(symbol, ZERO)) for symbol in sorted(symbols))
     why = f"adopted by {event.by}"
-    yield e.BookAdopted(None, positions, is_whole=False, why=why)
+    restated = cash if cash != state.book.cash else None
+    yield e.BookAdopted(restated, positions, is_whole=False, why=why)
     yield from ask_figures(state, {policy.benchmark})
 
 
@@ -196,11 +222,16 @@ def _mode(state: State, policy: Policy) -> tuple[Mode, str]:
             ("suspended by user", account.suspended_by_user),
             (f"account status {account.status}", account.status != "ACTIVE"),
             ("positions differ", figures.drift_at is not None),
+            ("cash differs", figures.cash_differs_at is not None),
+            (figures.rival, bool(figures.rival)),
+            ("the stream is refused: another daemon?", _is_refused_for_long(state, policy)),
         )
         if is_on
     ]
     if blocks:
-        return Mode.REDUCE_ONLY, ", ".join(blocks)
+        why = figures.failures.get("activities")
+        unread = [f"no activities: {why}"] if why and _differs_at(state) is not None else []
+        return Mode.REDUCE_ONLY, ", ".join((*blocks, *unread))
     if "credentials" in figures.failures:
         return Mode.REDUCE_ONLY, "the broker refuses our keys"
     if figures.stream == "listening":
@@ -208,14 +239,34 @@ def _mode(state: State, policy: Policy) -> tuple[Mode, str]:
             return Mode.REDUCE_ONLY, "not reconciled since the stream opened"
         return Mode.TRADING, "reconciled, stream listening"
     clean = figures.clean_since
+    if clean is not None and figures.stream_at is not None:
+        clean = max(clean, figures.stream_at)  # polling stands in only since the stream is gone
     if clean is not None and state.now - clean >= policy.blind_wait:
         return Mode.TRADING, "reconciled, polling (no stream)"
     return Mode.REDUCE_ONLY, f"stream {figures.stream}"
 
 
+def _differs_at(state: State) -> datetime | None:
+    return state.figures.drift_at or state.figures.cash_differs_at
+
+
+def _is_refused_for_long(state: State, policy: Policy) -> bool:
+    refused_at = state.figures.refused_at
+    return refused_at is not None and state.now - refused_at >= policy.rival_wait
+
+
 def _name_foreign(state: State, event: e.SnapshotReported) -> Iterator[e.Event | Effect]:
     for order in event.open_orders:
-        if order.client_order_id in state.orders or str(order.broker_order_id) in state.foreign:
+        if order.client_order_id in state.orders:
+            continue
+        if str(order.broker_order_id) in state.closed_fills:
+            continue  # listed before it ended
+        if order.is_ours and state.figures.first_matched_at is None:
+            named = parse_order_id(order.client_order_id)
+            if named is not None and named[1:] == (order.side, order.symbol) and order.qty:
+                yield from _adopt(state, order, named[0], order.qty)
+                continue
+        if str(order.broker_order_id) in state.foreign:
             continue
         yield e.ForeignOrderFound(
             order.broker_order_id,
@@ -225,9 +276,29 @@ def _name_foreign(state: State, event: e.SnapshotReported) -> Iterator[e.Event |
             order.qty,
             order.is_ours,
         )
-        whose = "an order with our prefix" if order.is_ours else "a foreign order"
-        text = f"{whose} rests: {order.side} {order.qty} {order.symbol} ({order.client_order_id})"
-        yield e.AlertRaised("critical" if order.is_ours else "warning", "foreign", text)
+
+
+def _adopt(
+    state: State, order: OpenOrder, run_id: RunId, qty: Decimal
+) -> Iterator[e.Event | Effect]:
+    """Take an order that the journal lost into the run its id names; an orphan is pulled."""
+    order_id = OrderId(order.client_order_id)
+    yield e.OrderAdopted(
+        order_id, order.broker_order_id, run_id, order.symbol, order.side, qty, order.status
+    )
+    text = f"an order of ours that the journal lacks: {order_id}"
+    yield e.AlertRaised("error", "order", text)
+    yield e.LookUpRequested(order_id)
+    yield FetchOrder(order_id)
+    if state.run is None or state.run.run_id != run_id:
+        yield e.CancelRequested(order_id, "its run is not open")
+        yield CancelOrder(order_id, order.broker_order_id)
+
+
+def _is_read_since(state: State, since: datetime) -> bool:
+    """True where the activities that may explain a difference were read after it was seen."""
+    seen_at = state.figures.activities_at
+    return seen_at is not None and seen_at >= since
 
 
 def _name_drift(
@@ -239,26 +310,48 @@ def _name_drift(
         return
     if event.asked_at - figures.drift_at < policy.grace:
         return
+    if not _is_read_since(state, figures.drift_at):
+        return  # nothing is unexplained before its explanation was looked for
     theirs = {p.symbol: p.qty for p in event.positions}
     for symbol in symbols:
         ours, their = state.book.positions.get(symbol, ZERO), theirs.get(symbol, ZERO)
         yield e.DriftFound(symbol, ours, their)
         text = f"{symbol}: we have {ours:f}, the broker has {their:f}; frozen until adopted"
         yield e.AlertRaised("critical", "drift", text)
-    if event.account.cash != state.book.cash:
-        yield from _restate_cash(state, event.account.cash, policy)
+    yield from _compare_cash(state, event, policy)
+
+
+def _compare_cash(
+    state: State, event: e.SnapshotReported, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """Follow the broker's cash within the tolerance; beyond it only what activities explain."""
+    ours, theirs = state.book.cash, event.account.cash
+    gap, dispute = theirs - ours, state.cash_dispute
+    tolerance = _cash_tolerance(state, policy)
+    if abs(gap) <= tolerance:
+        if gap or dispute is not None:
+            yield e.CashRestated(ours, theirs, is_within_tolerance=True)
+        yield e.BookMatched()
+        return
+    if dispute is not None and abs(dispute.theirs - dispute.ours - gap) <= tolerance:
+        yield e.BookMatched()  # told already: the lower figure counts
+        return
+    since = state.figures.cash_differs_at
+    if since is None:
+        yield e.CashDriftSeen(ours, theirs)
+        return
+    if event.asked_at - since < policy.grace or not _is_read_since(state, since):
+        return
+    yield e.CashUnexplained(ours, theirs)
+    text = f"cash: we have {ours:.2f}, the broker has {theirs:.2f}; the lower figure counts"
+    yield e.AlertRaised("error", "cash", text)
     yield e.BookMatched()
 
 
-def _restate_cash(state: State, theirs: Decimal, policy: Policy) -> Iterator[e.Event | Effect]:
-    ours = state.book.cash
-    sells = sum((o.filled_value for o in state.orders.values() if o.draft.side.sign < 0), ZERO)
-    tolerance = policy.cash_tolerance + policy.cash_tolerance_pct * sells
-    is_within = abs(theirs - ours) <= tolerance
-    yield e.CashRestated(ours, theirs, is_within)
-    if not is_within:
-        text = f"cash: we have {ours:.2f}, the broker has {theirs:.2f}; theirs counts"
-        yield e.AlertRaised("warning", "cash", text)
+def _cash_tolerance(state: State, policy: Policy) -> Decimal:
+    book = state.book
+    sold = book.sold if book.sold_on == new_york_day(state.now) else ZERO
+    return policy.cash_tolerance + policy.cash_tolerance_pct * sold
 
 
 def _ask_sessions(state: State) -> Iterator[e.Event | Effect]:

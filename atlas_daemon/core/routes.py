@@ -8,7 +8,17 @@ follow from realised cash; the books are compared; the run is reported.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import asking, halter, planner, reconciler, scheduler, submitter, tracker, validator
+from . import (
+    activities,
+    asking,
+    halter,
+    planner,
+    reconciler,
+    scheduler,
+    submitter,
+    tracker,
+    validator,
+)
 from . import events as e
 from .effects import Effect
 from .policy import Policy
@@ -27,6 +37,7 @@ ROUTES: Mapping[type[e.Event], tuple[Handler, ...]] = {
         tracker.on_ticked,
         submitter.on_ticked,
         reconciler.on_ticked,
+        activities.on_ticked,
         halter.on_ticked,
         scheduler.on_ticked,
         planner.on_anything,
@@ -36,7 +47,7 @@ ROUTES: Mapping[type[e.Event], tuple[Handler, ...]] = {
     e.RebalanceRequested: (scheduler.on_rebalance_requested,),
     e.AdoptRequested: (reconciler.on_adopt_requested,),
     # the broker
-    e.StreamReported: (reconciler.on_stream_reported,),
+    e.StreamReported: (reconciler.on_stream_reported, activities.on_stream_reported),
     e.FrameUnread: (tracker.on_frame_unread,),
     e.OrderReported: (tracker.on_order_reported,),
     e.OrderFilled: (tracker.on_order_filled,),
@@ -45,18 +56,26 @@ ROUTES: Mapping[type[e.Event], tuple[Handler, ...]] = {
     e.SubmitUnconfirmed: (tracker.on_submit_unconfirmed,),
     e.OrderNotFound: (tracker.on_order_not_found, submitter.on_order_not_found),
     e.SnapshotReported: (
+        halter.on_account_seen,
         reconciler.on_snapshot_reported,
         halter.on_snapshot_reported,
         planner.on_anything,
     ),
+    e.ActivitiesReported: (activities.on_activities_reported,),
     e.SessionsReported: (reconciler.on_sessions_reported,),
     e.FetchFailed: (reconciler.on_fetch_failed,),
     # the strategy
     e.SignalsReported: (planner.on_regime_reported, planner.on_anything),
     e.RegimeReported: (planner.on_regime_reported, scheduler.on_regime_reported),
     # decided
+    e.LatchWritten: (halter.on_latch_written,),
     e.LatchFailed: (halter.on_latch_failed,),
-    e.DriftSeen: (reconciler.on_drift_seen,),
+    e.BookAdopted: (activities.on_book_adopted,),
+    e.DriftSeen: (reconciler.on_difference, activities.on_difference),
+    e.CashDriftSeen: (reconciler.on_difference, activities.on_difference),
+    e.ForeignOrderFound: (reconciler.on_foreign_order_found,),
+    e.RivalSuspected: (reconciler.on_difference,),
+    e.StreamDoubted: (reconciler.on_stream_doubted,),
     e.BookMatched: (reconciler.on_book_matched,),
     e.ModeChanged: (planner.on_anything,),
     e.RunStarted: (planner.on_anything,),

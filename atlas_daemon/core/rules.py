@@ -5,7 +5,7 @@ what to do about a refusal, reading of dicts, the account's state, a clock.
 
 Every rule answers a figure that is no finite number with a refusal. A rule about size takes
 `reduces`: an order that lowers risk passes it also where the limit is already exceeded.
-Source of the limits: the seed's validation gates.
+Source of the limits: the handbook's validation gates.
 """
 
 import re

@@ -3,6 +3,7 @@
 Questions only, asked by the handlers; nothing here yields an event.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,6 +20,7 @@ from .values import (
     ALLOCATION,
     ORDER_ID_PREFIX,
     ZERO,
+    Draft,
     OrderId,
     Regime,
     RunId,
@@ -107,6 +109,17 @@ def order_id_for(state: State, run: Run, round_: int, side: Side, symbol: Symbol
     return OrderId(f"{stem}-{attempt}")
 
 
+_ORDER_ID = re.compile(rf"{ORDER_ID_PREFIX}(.+)-r\d+-(buy|sell)-([A-Z][A-Z0-9.]*)-\d+")
+
+
+def parse_order_id(order_id: str) -> tuple[RunId, Side, Symbol] | None:
+    """Return run, side and symbol that an id of ours names; None where it is not of our making."""
+    found = _ORDER_ID.fullmatch(order_id)
+    if found is None:
+        return None
+    return RunId(found[1]), Side(found[2]), Symbol(found[3])
+
+
 def orders_of_run(state: State, run: Run) -> list[Order]:
     """Return the run's orders, oldest first."""
     return [o for i, o in state.orders.items() if i.startswith(run.prefix)]
@@ -156,6 +169,23 @@ def managed_in_book(state: State, policy: Policy) -> dict[Symbol, Decimal]:
     return {s: min(q, bought[s]) for s, q in held.items() if s in bought}
 
 
+def is_flattening(state: State) -> bool:
+    """True while the open run sells what is held because of a stop, all cancels seen."""
+    run, halt = state.run, state.halt
+    return run is not None and run.trigger == "stop" and halt is not None and halt.is_complete
+
+
+def is_flatten_sell(state: State, draft: Draft) -> bool:
+    """True for a sell of that run: the only order that a halt lets through."""
+    run = state.run
+    return (
+        is_flattening(state)
+        and draft.side is Side.SELL
+        and run is not None
+        and draft.run_id == run.run_id
+    )
+
+
 def position_prices(state: State) -> Mapping[Symbol, Decimal]:
     """Return the broker's price of each position, at cost where it has none."""
     snapshot = state.figures.snapshot
@@ -175,6 +205,8 @@ def managed_equity(state: State, policy: Policy) -> Decimal:
     held = managed_positions(state, policy)
     cash = min(snapshot.account.cash, state.book.cash)
     total = cash + sum((q * prices[s] for s, q in held.items()), ZERO)
+    # Account and positions are told a moment apart: the lower figure is safe for every limit.
+    total = min(total, snapshot.account.equity)
     return min(total, policy.capital) if policy.capital > 0 else total
 
 
@@ -248,8 +280,12 @@ def report_of(state: State, run: Run, policy: Policy, regime: Regime) -> e.RunRe
                 note=note,
             )
         )
-        if abs(actual - line.target_qty) > policy.qty_tolerance:
+        tolerance = policy.qty_tolerance if line.target_qty else ZERO
+        if abs(actual - line.target_qty) > tolerance:
             off.append(f"{line.symbol}: target {line.target_qty:f}, actual {actual:f}")
+    if run.trigger == "stop":  # what is left is left, dropped by policy or a single share
+        why = {**run.dropped, **state.frozen}
+        off = [f"{s}: {q:f} left" + (f" ({why[s]})" if s in why else "") for s, q in held.items()]
     value = sum((q * prices[s] for s, q in held.items()), ZERO)
     return e.RunReport(
         total_orders=len(orders),

@@ -10,7 +10,15 @@ from . import events as e
 from .effects import Effect
 from .moments import NEW_YORK, new_york_day
 from .policy import Policy
-from .runs import Slot, managed_in_book, next_slot, open_slots, run_id_for
+from .runs import (
+    Slot,
+    is_flattening,
+    managed_in_book,
+    next_slot,
+    open_slots,
+    report_of,
+    run_id_for,
+)
 from .sessions import NYSE
 from .state import Phase, Run, State
 from .values import Mode, Regime, RunId, Session
@@ -152,12 +160,17 @@ def _end_of_day(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Ef
     if new_york_day(state.now) > last_day:
         record = state.last_run
         report = record.report if record is not None else None
+        if run.trigger == "stop":
+            report = report_of(state, run, policy, Regime.CRASH)  # what is left by now
         off = "; ".join(report.discrepancies) if report is not None else "nothing is known"
         text = f"{run.run_id}: manual intervention required: {off}"
         yield e.RunFinished(run.run_id, "degraded", is_final=True, reason=text, report=report)
         yield e.AlertRaised("critical", "run", text)
         return
-    session_now = tradable_session(state, policy)
+    if run.trigger == "stop":  # goes on while halted, in any open session
+        session_now = NYSE.session_at(state.now) if is_flattening(state) else None
+    else:
+        session_now = tradable_session(state, policy)
     if session_now is None:
         return
     was_stopped = state.last_run is not None and state.last_run.outcome == "aborted"

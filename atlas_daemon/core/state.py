@@ -27,6 +27,9 @@ from .values import (
 MARKS_MAX = 800
 """Daily equity marks kept in memory: three years, enough for a status page."""
 ALERTS_MAX = 20
+ACTIVITIES_MAX = 20
+CRASHES_MAX = 3
+"""So many ends by our own exception make a crash loop."""
 
 
 class Phase(StrEnum):
@@ -85,6 +88,26 @@ class Book:
     bought: Mapping[Symbol, Decimal] = field(default_factory=dict)
     changed_at: datetime | None = None
     is_known: bool = False
+    unnamed_cash: Decimal = ZERO
+    """What our cash followed the broker's by, and no activity has named yet."""
+    sold: Decimal = ZERO
+    """Dollars of our sells on the day `sold_on` (New York's)."""
+    sold_on: date | None = None
+    adopted_at: datetime | None = None
+    """When the whole book was taken from the broker."""
+    adopted: Mapping[Symbol, datetime] = field(default_factory=dict)
+    """When the operator adopted single positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityLog:
+    """Which of the account's activities are in the book."""
+
+    heard: Mapping[str, datetime] = field(default_factory=dict)
+    """Their ids, and when they were put on record."""
+    read_at: datetime | None = None
+    """When a list that was read whole was asked for; None before the first one."""
+    latest: tuple[tuple[datetime, e.ActivityBooked], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +118,15 @@ class Halt:
     reason: str
     at: datetime
     is_complete: bool = False
-    is_durable: bool = True
+    missing: frozenset[str] = frozenset()
+    """What would keep the halt over a restart and could not be written: latch, journal."""
+    flatten: RunId | None = None
+    """The run that sells what is held, once it began."""
+
+    @property
+    def is_durable(self) -> bool:
+        """True where a restart finds the halt by journal and latch."""
+        return not self.missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +153,25 @@ class Figures:
     drift_symbols: tuple[Symbol, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     """What failed when last asked for, and how."""
+    first_matched_at: datetime | None = None
+    """When this process first found the books equal: before it, it is still starting."""
+    cash_differs_at: datetime | None = None
+    activities_asked_at: datetime | None = None
+    activities_at: datetime | None = None
+    """When the latest list of activities that came was asked for."""
+    refused_at: datetime | None = None
+    """Since when the stream is refused."""
+    unstreamed: Mapping[OrderId, datetime] = field(default_factory=dict)
+    """Orders of which a look-up told more than the listening stream, and since when."""
+    rival: str = ""
     sessions_asked_at: datetime | None = None
     sessions_agreed: tuple[date, date] | None = None
     signals_asked_at: datetime | None = None
+    is_first_look: bool = False
+    """The latest snapshot is the first that this process has seen."""
+    pulled_at: datetime | None = None
+    """When the cancels of a halt were last asked for again."""
+    suspension_asked_at: datetime | None = None
     is_shutting_down: bool = False
 
 
@@ -164,8 +211,16 @@ class State:
     mode: Mode = Mode.STARTING
     mode_reason: str = "starting"
     halt: Halt | None = None
+    suspension: str = ""
+    """The broker's suspend_trade as far as we set it: wanted, on, clearing; empty where not."""
+    crashes: tuple[tuple[datetime, str], ...] = ()
+    """The latest ends by our own exception since a person last resumed, oldest first."""
     book: Book = Book()
     frozen: Mapping[Symbol, str] = field(default_factory=dict)
+    cash_dispute: e.CashUnexplained | None = None
+    activities: ActivityLog = ActivityLog()
+    closed_fills: Mapping[str, Decimal] = field(default_factory=dict)
+    """Shares filled of our orders that left `orders`, by the broker's id."""
     foreign: Mapping[str, e.ForeignOrderFound] = field(default_factory=dict)
     orders: Mapping[OrderId, Order] = field(default_factory=dict)
     run: Run | None = None

@@ -14,6 +14,7 @@ from .gates import mode_allows
 from .orders import OrderStatus
 from .policy import Policy
 from .pricing import NoPrice, price_of
+from .runs import is_flatten_sell
 from .state import Phase, State
 from .values import Side
 
@@ -54,7 +55,9 @@ def on_order_not_found(
     if run is None or not order.draft.order_id.startswith(f"{run.prefix}r{run.round}-"):
         return
     phase = Phase.BUYING if order.draft.side is Side.BUY else Phase.SELLING
-    if run.phase is not phase or state.halt is not None or state.figures.is_shutting_down:
+    if run.phase is not phase or state.figures.is_shutting_down:
+        return
+    if state.halt is not None and not is_flatten_sell(state, order.draft):
         return
     draft = order.draft
     if not mode_allows(state, draft):

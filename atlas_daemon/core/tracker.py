@@ -12,7 +12,7 @@ from .effects import Effect, FetchOrder
 from .orders import BROKER_NEWS, Order, OrderNews, OrderStatus, step
 from .policy import Policy
 from .state import State
-from .values import ZERO, BrokerOrderId
+from .values import ORDER_ID_PREFIX, ZERO, BrokerOrderId
 
 LOOK_UPS_PER_TICK = 2
 """Open orders are asked after in turn: 120 a minute of the broker's 200."""
@@ -32,6 +32,8 @@ def on_order_reported(
     state: State, event: e.OrderReported, policy: Policy
 ) -> Iterator[e.Event | Effect]:
     """Bring one of our orders up to what the broker says of it as a whole."""
+    if event.source == "stream":
+        yield from _stream_speaks(state)
     order = state.orders.get(event.order_id)
     if order is None:
         yield from _unmatched(state, event)
@@ -55,6 +57,7 @@ def on_order_filled(
     state: State, event: e.OrderFilled, policy: Policy
 ) -> Iterator[e.Event | Effect]:
     """Book one execution; where executions before it were missed, book those with it."""
+    yield from _stream_speaks(state)
     order = state.orders.get(event.order_id)
     if order is None:
         yield from _unmatched(state, event)
@@ -157,6 +160,7 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
     The longest not asked after first, a few at a time, so that all get their turn (S047).
     """
     is_blind = state.figures.stream != "listening"
+    yield from _doubt_of_stream(state, policy)
     due = []
     for order in state.open_orders():
         seen_at = state.figures.looked_up.get(order.draft.order_id, order.changed_at)
@@ -170,6 +174,20 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
             due.append((seen_at, order))
     for _, order in sorted(due, key=lambda pair: pair[0])[:LOOK_UPS_PER_TICK]:
         yield from _look_up(order)
+
+
+def _doubt_of_stream(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
+    """A look-up told news long ago that the listening stream still has not brought (S112)."""
+    waits = [
+        i for i, at in state.figures.unstreamed.items() if state.now - at >= policy.stream_grace
+    ]
+    if waits:
+        yield e.StreamDoubted(f"it did not bring the news of {', '.join(sorted(waits)[:3])}")
+
+
+def _stream_speaks(state: State) -> Iterator[e.Event | Effect]:
+    if state.figures.stream == "doubted":
+        yield e.StreamReported("listening", "it brings news again")
 
 
 def _is_under_way(state: State, order: Order, policy: Policy) -> bool:
@@ -270,6 +288,9 @@ def _disputes(order: Order, event: e.OrderReported) -> Iterator[e.Event | Effect
 
 def _unmatched(state: State, event: e.OrderReported | e.OrderFilled) -> Iterator[e.Event | Effect]:
     """News of an order that is not in the state: foreign, or of a run closed long ago."""
+    is_ours = event.order_id.startswith(ORDER_ID_PREFIX)
+    if is_ours and state.figures.first_matched_at is None:
+        return  # left by a former process: the next snapshot lists it, and it is adopted
     if str(event.broker_order_id) in state.foreign or event.filled_qty > ZERO:
         return  # told already; what it moved shows when the positions are compared
     is_end = BROKER_NEWS.get(event.status) not in (None, OrderNews.WORKING, OrderNews.CANCELING)
@@ -282,5 +303,5 @@ def _unmatched(state: State, event: e.OrderReported | e.OrderFilled) -> Iterator
         event.symbol,
         event.side,
         qty,
-        event.order_id.startswith("atlas-"),
+        is_ours,
     )

@@ -17,7 +17,11 @@ from .values import Approved, Draft, Side
 
 
 def on_run_planned(state: State, event: e.RunPlanned, policy: Policy) -> Iterator[e.Event | Effect]:
-    """Let the batch pass, or abort the run before any order."""
+    """Let the batch pass, or abort the run before any order.
+
+    A later round of a session aborts nothing: prices ticked since its targets were decided, and
+    each of its orders is measured, and cut, by itself.
+    """
     verdicts = batch_verdicts(state, event, policy)
     answers = tuple(e.GateAnswer(v.rule, v.ok, v.actual, v.limit, v.text) for v in verdicts)
     yield e.GatesAnswered(event.run_id, event.round, answers)
@@ -25,10 +29,13 @@ def on_run_planned(state: State, event: e.RunPlanned, policy: Policy) -> Iterato
     for warning in warnings:
         yield e.AlertRaised("info", "gate", f"{event.run_id}: {warning}")
     failed = [verdict for verdict in verdicts if not verdict.ok]
-    if not failed:
+    texts = list(dict.fromkeys(verdict.text for verdict in failed))
+    is_later = state.run is not None and state.run.session_round > 1
+    if failed and is_later:
+        yield e.AlertRaised("warning", "gate", f"{event.run_id} goes on: {'; '.join(texts)}")
+    if not failed or is_later:
         yield e.PhaseStarted(event.run_id, "selling", event.round)
         return
-    texts = list(dict.fromkeys(verdict.text for verdict in failed))
     yield e.AlertRaised("error", "gate", f"{event.run_id} refused: {'; '.join(texts)}")
     yield e.RunFinished(
         event.run_id,

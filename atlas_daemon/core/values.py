@@ -64,7 +64,7 @@ ALLOCATION: Mapping[Regime, Decimal] = MappingProxyType(
         Regime.CRASH: Decimal("0.00"),
     }
 )
-"""Fraction of equity that a regime lets us deploy (the seed's regime allocation)."""
+"""Fraction of equity that a regime lets us deploy (the handbook's regime allocation)."""
 
 
 class Mode(StrEnum):
@@ -159,6 +159,31 @@ class OpenOrder:
     def is_ours(self) -> bool:
         """True where the id carries our prefix."""
         return self.client_order_id.startswith(ORDER_ID_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One line of the account's activities: a trade, or what else moved money or shares."""
+
+    activity_id: str
+    """Opaque: its digits are New York's time."""
+    kind: str
+    """Alpaca's type: FILL, FEE, DIV, CSD, SPLIT ..."""
+    at: datetime | None
+    """Its moment; None where only the day is told."""
+    day: date | None
+    symbol: Symbol
+    """Empty where it is about money alone."""
+    side: str
+    qty: Decimal | None
+    price: Decimal | None
+    net_amount: Decimal | None
+    """Dollars that came (positive) or went."""
+    broker_order_id: str = ""
+    cum_qty: Decimal | None = None
+    """Shares of its order filled so far, this fill included."""
+    description: str = ""
+    is_canceled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ Page, API and command line show these and nothing of their own. Decimals are str
 """
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from .book_views import activities, cash_dispute, foreign_orders
+from .halt_view import halt_of
 from .moments import NEW_YORK, new_york_day
 from .orders import Order
 from .performance import performance_of
+from .plain import age, moment, rounded, share, text
 from .policy import Policy
 from .runs import next_slot, orders_of_run
 from .sessions import NYSE, CalendarRangeError
@@ -38,7 +41,7 @@ def status_of(
     state = replace(state, now=max(now, state.now))
     mode = state.account_mode
     return {
-        "at": _moment(now),
+        "at": moment(now),
         "label": f"[{mode.upper()}]" if mode is not None else "[UNKNOWN]",
         "account": {
             "name": state.account_name,
@@ -46,7 +49,7 @@ def status_of(
             "number": state.account_number or None,
         },
         "daemon": _daemon(state, now, fault, head, url),
-        "halt": _halt(state, now, fault),
+        "halt": halt_of(state, policy, now, fault),
         "market": market_of(now),
         "money": _money(state, policy, now),
         "regime": _regime(state, now),
@@ -57,11 +60,13 @@ def status_of(
         "last_run": _last_run(state),
         "performance": _performance(state, policy, now),
         "alerts": [
-            {"at": _moment(at), "level": alert.level, "key": alert.key, "text": alert.text}
+            {"at": moment(at), "level": alert.level, "key": alert.key, "text": alert.text}
             for at, alert in reversed(state.alerts)
         ],
-        "foreign": _foreign(state),
+        "foreign": foreign_orders(state),
         "frozen": dict(state.frozen),
+        "cash_dispute": cash_dispute(state),
+        "activities": activities(state),
         "calendar_dispute": state.calendar_dispute,
     }
 
@@ -94,8 +99,8 @@ def market_of(now: datetime) -> View:
     changes_at = coming.opens_at if session is None else session.closes_at
     return {
         "is_open": session is not None,
-        "changes_at": _moment(changes_at),
-        "changes_in_s": _age(now, changes_at),
+        "changes_at": moment(changes_at),
+        "changes_in_s": age(now, changes_at),
         "detail": "",
     }
 
@@ -108,30 +113,15 @@ def _daemon(
         "mode": state.mode.value,
         "reason": state.mode_reason,
         "why_not_ready": why_not_ready(state, fault),
-        "started_at": _moment(figures.started_at),
+        "started_at": moment(figures.started_at),
         "stream": figures.stream,
         "stream_detail": figures.stream_detail,
-        "reconciled_at": _moment(figures.matched_at),
-        "reconciled_age_s": _age(figures.matched_at, now),
+        "reconciled_at": moment(figures.matched_at),
+        "reconciled_age_s": age(figures.matched_at, now),
         "failures": dict(figures.failures),
         "fault": fault,
         "journal": None if head is None else {"seq": head[0], "hash": head[1]},
         "dashboard": url or None,
-    }
-
-
-def _halt(state: State, now: datetime, fault: str) -> View | None:
-    halt = state.halt
-    if halt is None:
-        return None
-    return {
-        "by": halt.by,
-        "reason": halt.reason,
-        "at": _moment(halt.at),
-        "age_s": _age(halt.at, now),
-        "is_complete": halt.is_complete,
-        "is_durable": halt.is_durable and not fault,
-        "open_orders": sum(1 for _ in state.open_orders()),
     }
 
 
@@ -142,12 +132,12 @@ def _money(state: State, policy: Policy, now: datetime) -> View:
         return dict.fromkeys(names)
     account = snapshot.account
     return {
-        "equity": _text(account.equity),
-        "cash": _text(account.cash),
-        "buying_power": _text(account.buying_power),
-        "size": _text(policy.capital if policy.capital > 0 else account.equity),
-        "as_of": _moment(snapshot.asked_at),
-        "age_s": _age(snapshot.asked_at, now),
+        "equity": text(account.equity),
+        "cash": text(account.cash),
+        "buying_power": text(account.buying_power),
+        "size": text(policy.capital if policy.capital > 0 else account.equity),
+        "as_of": moment(snapshot.asked_at),
+        "age_s": age(snapshot.asked_at, now),
     }
 
 
@@ -157,10 +147,10 @@ def _regime(state: State, now: datetime) -> View | None:
         return None
     return {
         "regime": seen.regime.value,
-        "allocation": _text(ALLOCATION[seen.regime]),
+        "allocation": text(ALLOCATION[seen.regime]),
         "as_of": seen.as_of.isoformat(),
         "source": seen.source,
-        "age_s": _age(seen.heard_at, now),
+        "age_s": age(seen.heard_at, now),
     }
 
 
@@ -179,7 +169,7 @@ def _next_slot(state: State, policy: Policy, now: datetime) -> View | None:
         "name": slot.name,
         "anchor": anchor.isoformat(),
         "session": day.isoformat(),
-        "due_at": _moment(slot.due_at),
+        "due_at": moment(slot.due_at),
         "last_session": slot.last.day.isoformat(),
         "is_due": slot.due_at <= now,
         "days_to_anchor": max(0, (datetime.combine(anchor, time(), NEW_YORK) - now).days),
@@ -202,14 +192,14 @@ def _position(position: Position, equity: Decimal, state: State) -> View:
     made = None if value is None else value - cost
     return {
         "symbol": position.symbol,
-        "qty": _text(position.qty),
-        "price": _text(position.price),
-        "value": _text(value),
-        "cost_basis": _text(cost),
-        "gain": _text(made),
-        "gain_pct": _text(_share(made, abs(cost))),
-        "portfolio_pct": _text(_share(value, equity)),
-        "bought_by_us": _text(state.book.bought.get(position.symbol, ZERO)),
+        "qty": text(position.qty),
+        "price": text(position.price),
+        "value": text(value),
+        "cost_basis": text(cost),
+        "gain": text(made),
+        "gain_pct": text(share(made, abs(cost))),
+        "portfolio_pct": text(share(value, equity)),
+        "bought_by_us": text(state.book.bought.get(position.symbol, ZERO)),
         "frozen": state.frozen.get(position.symbol, ""),
     }
 
@@ -223,18 +213,18 @@ def _order(order: Order, now: datetime) -> View:
         "symbol": draft.symbol,
         "side": draft.side.value,
         "type": draft.order_type.value,
-        "qty": _text(draft.qty),
-        "limit_price": _text(draft.limit_price),
-        "expected_price": _text(draft.expected_price),
-        "filled_qty": _text(order.filled_qty),
-        "filled_avg_price": _text(_rounded(order.filled_avg_price)),
+        "qty": text(draft.qty),
+        "limit_price": text(draft.limit_price),
+        "expected_price": text(draft.expected_price),
+        "filled_qty": text(order.filled_qty),
+        "filled_avg_price": text(rounded(order.filled_avg_price)),
         "status": order.status.value,
         "broker_status": order.broker_status,
         "is_open": not order.is_done,
         "is_in_doubt": order.is_in_doubt,
         "is_cancel_wanted": order.is_cancel_wanted,
-        "sent_at": _moment(order.sent_at),
-        "age_s": _age(order.sent_at, now),
+        "sent_at": moment(order.sent_at),
+        "age_s": age(order.sent_at, now),
         "reason": order.reason,
     }
 
@@ -249,10 +239,10 @@ def _run(state: State, run: Run) -> View:
         "round": run.session_round,
         "order_day": run.order_day.isoformat(),
         "signal_day": run.signal_day.isoformat(),
-        "started_at": _moment(run.started_at),
+        "started_at": moment(run.started_at),
         "regime": None if plan is None else plan.regime.value,
-        "allocation": None if plan is None else _text(plan.allocation),
-        "deployable": None if plan is None else _text(plan.deployable),
+        "allocation": None if plan is None else text(plan.allocation),
+        "deployable": None if plan is None else text(plan.deployable),
         "notes": [] if plan is None else list(plan.notes),
         "lines": []
         if plan is None
@@ -275,11 +265,11 @@ def _line(state: State, run: Run, line: Any, order: Order | None) -> View:
         stands = "waiting"
     return {
         "symbol": symbol,
-        "current_qty": _text(line.current_qty),
-        "target_qty": _text(line.target_qty),
-        "held_qty": _text(held),
-        "weight": _text(line.weight),
-        "price": _text(line.price),
+        "current_qty": text(line.current_qty),
+        "target_qty": text(line.target_qty),
+        "held_qty": text(held),
+        "weight": text(line.weight),
+        "price": text(line.price),
         "state": stands,
         "note": run.dropped.get(symbol) or run.trimmed.get(symbol) or line.note,
     }
@@ -293,7 +283,7 @@ def _last_run(state: State) -> View | None:
     return {
         "id": record.run_id,
         "date": record.order_day.isoformat(),
-        "finished_at": _moment(record.finished_at),
+        "finished_at": moment(record.finished_at),
         "outcome": record.outcome,
         "is_final": record.is_final,
         "reason": record.reason,
@@ -301,9 +291,9 @@ def _last_run(state: State) -> View | None:
         "filled": None if report is None else report.filled_orders,
         "rejected": None if report is None else report.rejected_orders,
         "regime": None if report is None else report.regime.value,
-        "allocation": None if report is None else _text(report.allocation_pct),
-        "achieved_pct": None if report is None else _text(report.achieved_pct),
-        "slippage_cost": None if report is None else _text(report.slippage_cost),
+        "allocation": None if report is None else text(report.allocation_pct),
+        "achieved_pct": None if report is None else text(report.achieved_pct),
+        "slippage_cost": None if report is None else text(report.slippage_cost),
         "discrepancies": [] if report is None else list(report.discrepancies),
     }
 
@@ -313,56 +303,15 @@ def _performance(state: State, policy: Policy, now: datetime) -> View:
     return {
         "since": None if made.since is None else made.since.isoformat(),
         "benchmark": policy.benchmark,
-        "total_return": _text(_rounded(made.total)),
-        "benchmark_return": _text(_rounded(made.benchmark)),
-        "outperformance": _text(_rounded(made.ahead)),
-        "sharpe": _text(_rounded(made.sharpe)),
-        "max_drawdown": _text(_rounded(made.drawdown)),
+        "total_return": text(rounded(made.total)),
+        "benchmark_return": text(rounded(made.benchmark)),
+        "outperformance": text(rounded(made.ahead)),
+        "sharpe": text(rounded(made.sharpe)),
+        "max_drawdown": text(rounded(made.drawdown)),
         "why_no_return": made.why,
         "why_no_benchmark": made.why_no_benchmark,
         "why_no_sharpe": made.why_no_sharpe,
     }
-
-
-def _foreign(state: State) -> list[View]:
-    """Foreign orders: those still listed, or all that were ever seen where no list is known."""
-    snapshot = state.figures.snapshot
-    listed = None if snapshot is None else {str(o.broker_order_id) for o in snapshot.open_orders}
-    return [
-        {
-            "broker_id": broker_id,
-            "client_order_id": found.client_order_id,
-            "symbol": found.symbol,
-            "side": found.side.value,
-            "qty": _text(found.qty),
-            "carries_our_prefix": found.carries_our_prefix,
-        }
-        for broker_id, found in state.foreign.items()
-        if listed is None or broker_id in listed
-    ]
-
-
-def _share(part: Decimal | None, whole: Decimal) -> Decimal | None:
-    return None if part is None or whole <= 0 else _rounded(part / whole)
-
-
-def _rounded(value: Decimal | None) -> Decimal | None:
-    return None if value is None else round(value, 6)
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else f"{value:f}"
-
-
-def _moment(at: datetime | None) -> str | None:
-    if at is None:
-        return None
-    utc = at.astimezone(UTC).replace(tzinfo=None)
-    return f"{utc.isoformat(timespec='seconds')}Z"
-
-
-def _age(since: datetime | None, now: datetime) -> int | None:
-    return None if since is None else max(0, int((now - since).total_seconds()))
 
 
 def status_line(state: State, account: str, now: datetime) -> str:

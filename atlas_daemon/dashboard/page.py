@@ -77,8 +77,10 @@ def _warnings(view: View) -> str:
         ended = "complete" if halt["is_complete"] else "NOT COMPLETE"
         said.append(
             f"HALTED by {halt['by']}: {halt['reason']} (for {span(halt['age_s'])}, {ended}, "
-            f"{halt['open_orders']} open orders)"
+            f"{halt['open_orders']} open orders, {halt['unconfirmed']} unconfirmed)"
         )
+        if halt["flatten"] is not None:
+            said.append(f"Flatten: {halt['flatten']['left']} left.")
         if not halt["is_durable"]:
             said.append("The stop is NOT DURABLE: it holds in memory only.")
     if daemon["fault"]:
@@ -86,6 +88,11 @@ def _warnings(view: View) -> str:
     if view["calendar_dispute"]:
         said.append(f"Calendars differ: {view['calendar_dispute']}")
     said += [f"{symbol} is frozen: {why}" for symbol, why in view["frozen"].items()]
+    if (cash := view["cash_dispute"]) is not None:
+        said.append(
+            f"Cash is unexplained: ours {dollars(_d(cash['ours']))}, "
+            f"the broker's {dollars(_d(cash['theirs']))}; the lower figure counts"
+        )
     said += [
         f"Foreign order: {o['side']} {shares(_d(o['qty']))} {o['symbol']} ({o['client_order_id']})"
         for o in view["foreign"]

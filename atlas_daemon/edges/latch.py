@@ -8,8 +8,10 @@ from pathlib import Path
 class LatchFile:
     """STATE/HALTED. Written whole and fsynced; asked by looking at the disk, never remembered."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, account: str = "") -> None:
         self.path = path
+        self.account = account
+        """Mode, name and number of the account, for whoever reads the file."""
 
     def is_on(self) -> bool:
         """True where the file is there, or where nobody can say: doubt keeps it on."""
@@ -26,7 +28,8 @@ class LatchFile:
 
         A latch that is on already stays as it is: who stopped first stays on record.
         """
-        text = f"halted at {at.isoformat()} by {by}: {reason}\n"
+        account = f" ({self.account})" if self.account else ""
+        text = f"halted at {at.isoformat()} by {by}: {reason}{account}\n"
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(self.path, flags, 0o600)

@@ -1,5 +1,6 @@
 """One daemon for an account: an advisory lock that dies with its process."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -28,9 +29,17 @@ class AccountLock:
             raise AccountBusyError(
                 f"another instance holds {account}: {holder or self.path}"
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()}, account {account}\n".encode(), 0)
         self._descriptor = descriptor
+        self.name(account)
+
+    def name(self, account: str) -> None:
+        """Write into the file who holds it for which account: its mode, name and number."""
+        if self._descriptor is None:
+            return
+        text = f"process {os.getpid()}, account {account}\n"
+        with contextlib.suppress(OSError):  # a full disk: it is a word for people, no more
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, text.encode(), 0)
 
     def release(self) -> None:
         """Let go of it."""

@@ -27,7 +27,7 @@ Number = Decimal | float
 NAME = "ExecutionLogger"
 PENDING_ROWS_MAX = 10_000
 MINOR_QTY = Decimal(1)
-"""A difference of up to one share is a minor one (the seed's tolerance)."""
+"""A difference of up to one share is a minor one (the handbook's tolerance)."""
 
 
 def _now() -> datetime:
@@ -77,7 +77,7 @@ class ExecutionLogger:
             wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         )
 
-    # The seed's methods. Each writes a line, and the order events a trade row.
+    # The handbook's methods. Each writes a line, and the order events a trade row.
 
     def log_order_submission(
         self, symbol: str, qty: Number, side: str, order_type: str, order_id: str

@@ -1,8 +1,8 @@
 """Each event as one line for people: level, who speaks, and the sentence.
 
-Levels are the seed's: INFO what goes as it should, WARNING what is unusual and recovers, ERROR what
-prevented something, CRITICAL what needs somebody now; DEBUG for questions and figures. The test
-of this file holds it to the whole catalogue.
+Levels are the handbook's: INFO what goes as it should, WARNING what is unusual and recovers,
+ERROR what prevented something, CRITICAL what needs somebody now; DEBUG for questions and figures.
+The test of this file holds it to the whole catalogue.
 """
 
 from collections.abc import Callable, Mapping
@@ -136,6 +136,17 @@ def _cash_restated(event: e.CashRestated, known: Seen) -> Line:
     return Line(level, "Reconciler", f"Cash restated from {event.ours:f} to {event.theirs:f}")
 
 
+def _activity_booked(event: e.ActivityBooked, known: Seen) -> Line:
+    activity = event.activity
+    moves = ", ".join(f"{move.symbol} {move.qty:+f}" for move in event.moves)
+    about = " ".join(word for word in (activity.kind, activity.symbol, event.note) if word)
+    if not event.is_explained:
+        return Line("warning", "Reconciler", f"Activity {about}: explains nothing")
+    text = f"Activity {about}: cash {event.cash:+f}" + (f", {moves}" if moves else "")
+    level = "warning" if activity.kind == "FILL" else "info"
+    return Line(level, "Reconciler", text)
+
+
 def _book_adopted(event: e.BookAdopted, known: Seen) -> Line:
     cash = "" if event.cash is None else f", cash {event.cash:f}"
     what = ", ".join(f"{symbol} {qty:f}" for symbol, qty in event.positions) or "no position"
@@ -148,6 +159,13 @@ def _foreign_order(event: e.ForeignOrderFound, known: Seen) -> Line:
     level = "critical" if event.carries_our_prefix else "warning"
     text = f"Open order {whose}: {event.side.upper()}{qty} {event.symbol}"
     return Line(level, "Reconciler", f"{text}, {event.broker_order_id} {event.client_order_id}")
+
+
+def _durability(event: e.HaltDurabilityChanged, known: Seen) -> Line:
+    if event.is_held:
+        return Line("warning", "Halter", f"The stop is held by the {event.what} again")
+    text = f"NOT DURABLE, the stop holds in memory only: {event.what}: {event.detail}"
+    return Line("critical", "Halter", text)
 
 
 def _says(level: str, component: str, template: str) -> Callable[[Any, Seen], Line]:
@@ -185,7 +203,7 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
     e.RebalanceRequested: _says(
         "info", "Scheduler", "Rebalance requested by {e.by}, force {e.force}"
     ),
-    e.AdoptRequested: _says("info", "Reconciler", "Adoption of {e.symbol} requested by {e.by}"),
+    e.AdoptRequested: _says("info", "Reconciler", "Adoption requested by {e.by}"),
     e.PolicyChanged: _says("info", "Daemon", "Configuration {e.config_digest} in force"),
     # from the broker
     e.StreamReported: _stream_reported,
@@ -226,10 +244,10 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
     ),
     e.RegimeReported: _says("info", "Strategy", "Regime {e.regime} as of {e.as_of} ({e.source})"),
     e.FetchFailed: _fetch_failed,
-    e.LatchWritten: _says("info", "Halter", "Latch on disk"),
-    e.LatchFailed: _says(
-        "critical", "Halter", "Latch NOT DURABLE, the stop holds in memory only: {e.detail}"
-    ),
+    e.LatchWritten: _says("info", "Halter", "The stop is on disk: {e.what}"),
+    e.LatchFailed: _says("critical", "Halter", "The stop's {e.what} failed: {e.detail}"),
+    e.SuspendTradeChanged: _says("warning", "Halter", "suspend_trade at the broker: {e.is_on}"),
+    e.DaemonCrashed: _says("critical", "Daemon", "Ended by an exception of our own: {e.detail}"),
     # decided
     e.FiguresRequested: _counts("Reconciler", "figures requested, with quotes", "symbols"),
     e.LookUpRequested: _says("debug", "Tracker", "Asking the broker for {e.order_id}"),
@@ -245,6 +263,26 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
         "{e.symbol} frozen: we have {e.ours}, the broker has {e.theirs}",
     ),
     e.CashRestated: _cash_restated,
+    e.CashDriftSeen: _says(
+        "warning", "Reconciler", "Cash differs, looking again: ours {e.ours}, theirs {e.theirs}"
+    ),
+    e.CashUnexplained: _says(
+        "error",
+        "Reconciler",
+        "Cash unexplained: ours {e.ours}, theirs {e.theirs}; the lower counts",
+    ),
+    e.ActivitiesRequested: _says("debug", "Reconciler", "Asking the broker for activities"),
+    e.ActivitiesReported: _counts("Reconciler", "activities reported", "activities"),
+    e.ActivityBooked: _activity_booked,
+    e.ActivitiesNoted: _says("debug", "Reconciler", "Activities read up to {e.asked_at}"),
+    e.DriftExplained: _says("info", "Reconciler", "{e.symbol} explained, frozen no more"),
+    e.OrderAdopted: _says(
+        "warning",
+        "Reconciler",
+        "Order {e.order_id} adopted: {e.side} {e.qty} {e.symbol}, run {e.run_id}",
+    ),
+    e.RivalSuspected: _says("critical", "Reconciler", "{e.why}"),
+    e.StreamDoubted: _says("warning", "Stream", "Stream doubted: {e.why}"),
     e.ForeignOrderFound: _foreign_order,
     e.CalendarDisputed: _says("critical", "Scheduler", "Calendars differ: {e.detail}"),
     e.CalendarAgreed: _says("debug", "Scheduler", "Calendars agree from {e.first} to {e.last}"),
@@ -284,6 +322,9 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
     e.RunFinished: _run_finished,
     e.TradingHalted: _says("critical", "Halter", "HALTED by {e.by}: {e.reason}"),
     e.HaltCompleted: _says("critical", "Halter", "Halt complete: no order of ours can fill"),
+    e.CancelsRepeated: _says("debug", "Halter", "Cancelling again: the halt is not complete"),
+    e.HaltDurabilityChanged: _durability,
+    e.SuspendTradeRequested: _says("warning", "Halter", "Asking for suspend_trade: {e.is_on}"),
     e.TradingResumed: _says("warning", "Halter", "Resumed by {e.by}"),
     e.RequestDenied: _says("error", "Daemon", "{e.what} denied: {e.rule}: {e.detail}"),
     e.AlertRaised: _alert_raised,

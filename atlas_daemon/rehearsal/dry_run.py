@@ -134,6 +134,10 @@ class _Stage:
         run = self.state.run
         alerts = (d for d in self.decided if isinstance(d, e.AlertRaised))
         worst = next((alert.text for alert in alerts if alert.level == "critical"), "")
+        for order in self.scene.open_orders:
+            if order.is_ours:
+                what = f"{order.side} {order.qty} {order.symbol} ({order.client_order_id})"
+                worst = worst or f"an order with our prefix rests: {what}"
         if run is None:
             denied = next((d for d in self.decided if isinstance(d, e.RequestDenied)), None)
             why = f"{denied.rule}: {denied.detail}" if denied else "no run was started"

@@ -191,7 +191,7 @@ def test_holdings_from_a_file(made_up):
         ([*THEN, "--holdings", "AAA"], 2, "--holdings: 'AAA' is not of the form SYMBOL=QTY"),
         ([*THEN, "--holdings", "no.csv"], 78, "no.csv: cannot be read as holdings"),
         ([*THEN, "--holdings", "XYZ=1"], 1, "--holdings: no as-traded close on 2024-01-31 of XYZ"),
-        ([*THEN, "--universe", "tech"], 78, "strategy.universe: unknown universe 'tech'"),
+        ([*THEN, "--universe", "tech"], 78, "must be one of technology, sp500_proxy"),
         ([*THEN, "--universe", "file:no.csv"], 78, "no.csv: cannot be read as members"),
         (["--cash", "5"], 2, "--holdings and --cash make up an account for a --date"),
         ([], 78, "no broker is configured (account.mode = local"),

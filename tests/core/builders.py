@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal as D
+from decimal import Decimal
 
 from atlas_daemon.core import events as e
 from atlas_daemon.core.orders import Order, OrderStatus
 from atlas_daemon.core.policy import Policy
-from atlas_daemon.core.state import Book, Figures, Halt, Phase, RegimeSeen, Run, State
+from atlas_daemon.core.state import ActivityLog, Book, Figures, Halt, Phase, RegimeSeen, Run, State
 from atlas_daemon.core.values import (
     ALLOCATION,
     Account,
     AccountMode,
+    Activity,
     Asset,
     BrokerOrderId,
     Draft,
@@ -53,23 +54,25 @@ def an_account(equity="100000", cash="100000", buying_power=None, **more) -> Acc
         **{
             "number": "PA1",
             "status": "ACTIVE",
-            "equity": D(equity),
-            "cash": D(cash),
-            "buying_power": D(buying_power if buying_power is not None else cash) * 4,
+            "equity": Decimal(equity),
+            "cash": Decimal(cash),
+            "buying_power": Decimal(buying_power if buying_power is not None else cash) * 4,
         }
         | more
     )
 
 
 def a_position(symbol="AAPL", qty="10", price="100", available=None, **more) -> Position:
-    free = D(qty if available is None else available)
-    return Position(Symbol(symbol), D(qty), D(price), free, D(price), **more)
+    free = Decimal(qty if available is None else available)
+    return Position(Symbol(symbol), Decimal(qty), Decimal(price), free, Decimal(price), **more)
 
 
 def a_quote(symbol="AAPL", price="100", at=NOW, **more) -> Quote:
     """A quote one cent around its mid."""
-    mid = D(price)
-    return replace(Quote(Symbol(symbol), mid - D("0.01"), mid + D("0.01"), at, mid, at), **more)
+    mid = Decimal(price)
+    return replace(
+        Quote(Symbol(symbol), mid - Decimal("0.01"), mid + Decimal("0.01"), at, mid, at), **more
+    )
 
 
 def an_asset(symbol="AAPL", tradable=True, **more) -> Asset:
@@ -83,12 +86,29 @@ def an_open_order(symbol="AAPL", side=Side.BUY, client_order_id="foreign-1", **m
             client_order_id,
             Symbol(symbol),
             Side(side),
-            D(5),
-            D(0),
+            Decimal(5),
+            Decimal(0),
             "new",
         ),
         **more,
     )
+
+
+def an_activity(kind="FEE", net=None, symbol="", qty=None, price=None, id_="", **more) -> Activity:
+    """An activity of this very moment; a FILL is of an order `b-manual` unless said otherwise."""
+    number = {"net": net, "qty": qty, "price": price}
+    net, qty, price = (None if x is None else Decimal(x) for x in number.values())
+    return replace(
+        Activity(
+            id_ or f"20240201::{kind}-{symbol}", kind, NOW, DAY, Symbol(symbol), "", qty, price, net
+        ),
+        **({"broker_order_id": "b-manual", "cum_qty": qty} if kind == "FILL" else {}) | more,
+    )
+
+
+def listed(*activities, asked_at=NOW) -> e.ActivitiesReported:
+    """The whole list of activities."""
+    return e.ActivitiesReported(asked_at - timedelta(days=3), asked_at, activities)
 
 
 def a_snapshot(asked_at=NOW, positions=(), open_orders=(), **account) -> e.SnapshotReported:
@@ -106,9 +126,9 @@ def a_draft(symbol="AAPL", side="buy", qty="10", price="100", round_=1, **more) 
             run_id=RUN,
             symbol=Symbol(symbol),
             side=Side(side),
-            qty=D(qty),
+            qty=Decimal(qty),
             order_type=OrderType.MARKET,
-            expected_price=None if price is None else D(price),
+            expected_price=None if price is None else Decimal(price),
             priced_at=NOW,
         ),
         **more,
@@ -131,7 +151,7 @@ def an_order(symbol="AAPL", side="buy", qty="10", status="working", *, draft=Non
 
 
 def a_pick(symbol="AAPL", weight="0.1", close="100", **more) -> Pick:
-    return Pick(Symbol(symbol), D(weight), None if close is None else D(close), **more)
+    return Pick(Symbol(symbol), Decimal(weight), None if close is None else Decimal(close), **more)
 
 
 def some_signals(picks=None, regime=Regime.TREND_BULL, day=SIGNAL_DAY, **more):
@@ -147,11 +167,11 @@ def some_signals(picks=None, regime=Regime.TREND_BULL, day=SIGNAL_DAY, **more):
 def a_line(symbol="AAPL", current="0", target="10", weight="0.1", price="100", **more):
     return e.PlanLine(
         Symbol(symbol),
-        D(current),
-        D(target),
-        D(weight),
-        None if price is None else D(price),
-        None if price is None else D(price),
+        Decimal(current),
+        Decimal(target),
+        Decimal(weight),
+        None if price is None else Decimal(price),
+        None if price is None else Decimal(price),
         **more,
     )
 
@@ -163,10 +183,10 @@ def a_plan(lines=None, regime=Regime.TREND_BULL, equity="100000", round_=1, **mo
             round=round_,
             regime=regime,
             allocation=ALLOCATION[regime],
-            equity=D(equity),
-            portfolio_value=D(equity),
-            deployable=D(equity) * ALLOCATION[regime],
-            cash=D(equity),
+            equity=Decimal(equity),
+            portfolio_value=Decimal(equity),
+            deployable=Decimal(equity) * ALLOCATION[regime],
+            cash=Decimal(equity),
             lines=(a_line(),) if lines is None else tuple(lines),
             notes=(),
             digest="",
@@ -217,6 +237,9 @@ def figures(**more) -> Figures:
             stream_at=BORN,
             clean_since=BORN,
             matched_at=NOW,
+            first_matched_at=BORN,
+            activities_asked_at=NOW,
+            activities_at=NOW,
             sessions_asked_at=NOW,
             sessions_agreed=(DAY, DAY),
         ),
@@ -226,7 +249,7 @@ def figures(**more) -> Figures:
 
 def a_state(*, orders=(), seen: Mapping | None = None, **more) -> State:
     """A reconciled, trading daemon of nothing but cash; `seen` overrides its figures."""
-    book = Book(cash=D(100000), is_known=True, changed_at=BORN)
+    book = Book(cash=Decimal(100000), is_known=True, changed_at=BORN)
     return replace(
         State(
             now=NOW,
@@ -238,6 +261,7 @@ def a_state(*, orders=(), seen: Mapping | None = None, **more) -> State:
             mode=Mode.TRADING,
             mode_reason="reconciled, stream listening",
             book=book,
+            activities=ActivityLog(read_at=BORN),
             orders={order.draft.order_id: order for order in orders},
             regime=RegimeSeen(Regime.TREND_BULL, SIGNAL_DAY, "test", BORN),
             figures=figures(**(seen or {})),
@@ -248,8 +272,8 @@ def a_state(*, orders=(), seen: Mapping | None = None, **more) -> State:
 
 def holding(cash="100000", bought: Mapping | None = None, **positions) -> Book:
     """A book with `positions` shares of each symbol."""
-    held = {Symbol(s): D(q) for s, q in positions.items()}
-    return Book(D(cash), held, held if bought is None else bought, BORN, True)
+    held = {Symbol(s): Decimal(q) for s, q in positions.items()}
+    return Book(Decimal(cash), held, held if bought is None else bought, BORN, True)
 
 
 def reported(order: Order, status: str, filled="0", price=None, **more) -> e.OrderReported:
@@ -263,8 +287,8 @@ def reported(order: Order, status: str, filled="0", price=None, **more) -> e.Ord
             draft.side,
             draft.qty,
             status,
-            D(filled),
-            None if price is None else D(price),
+            Decimal(filled),
+            None if price is None else Decimal(price),
             "lookup",
         ),
         **more,
@@ -274,7 +298,7 @@ def reported(order: Order, status: str, filled="0", price=None, **more) -> e.Ord
 def filled(order: Order, qty: str, total: str, price="100", status=None, execution="x1", **more):
     """One execution of an order, `total` shares after it."""
     draft = order.draft
-    done = "filled" if D(total) >= draft.qty else "partially_filled"
+    done = "filled" if Decimal(total) >= draft.qty else "partially_filled"
     return replace(
         e.OrderFilled(
             draft.order_id,
@@ -283,10 +307,10 @@ def filled(order: Order, qty: str, total: str, price="100", status=None, executi
             draft.side,
             draft.qty,
             execution,
-            D(qty),
-            D(price),
-            D(total),
-            D(price),
+            Decimal(qty),
+            Decimal(price),
+            Decimal(total),
+            Decimal(price),
             status or done,
         ),
         **more,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from decimal import Decimal as D
+from decimal import Decimal
 
 from atlas_daemon.core import events as e
 from atlas_daemon.core.effects import SubmitOrder
@@ -14,7 +14,7 @@ from atlas_daemon.core.runs import managed_in_book
 from atlas_daemon.core.state import Figures, State
 from atlas_daemon.core.values import ALLOCATION, Side
 
-CENT = D("0.01")
+CENT = Decimal("0.01")
 
 
 def check_turn(before: State, event: e.Event, turn: Turn, policy: Policy) -> None:
@@ -50,10 +50,12 @@ def never_on_credit(state: State, policy: Policy) -> None:
         return
     assert state.book.cash >= 0, f"cash is {state.book.cash}"
     buys = [o for o in state.open_orders() if o.draft.side is Side.BUY]
-    need = sum((o.open_qty * price_paid(o.draft) for o in buys), D(0)) * (1 + policy.collar_pct)
+    need = sum((o.open_qty * price_paid(o.draft) for o in buys), Decimal(0)) * (
+        1 + policy.collar_pct
+    )
     # What filled within the collar, but above the price decided on, is paid already.
-    paid = sum((o.filled_value - o.filled_qty * price_paid(o.draft) for o in buys), D(0))
-    slack = max(paid, D(0)) + CENT
+    paid = sum((o.filled_value - o.filled_qty * price_paid(o.draft) for o in buys), Decimal(0))
+    slack = max(paid, Decimal(0)) + CENT
     assert need <= state.book.cash + slack, f"open buys need {need}, cash is {state.book.cash}"
 
 
@@ -64,7 +66,7 @@ def never_over_the_cap(turn: Turn, policy: Policy) -> None:
         if draft.side is Side.BUY:
             snapshot = state.figures.snapshot
             assert snapshot is not None
-            qty = state.book.positions.get(draft.symbol, D(0)) + draft.qty
+            qty = state.book.positions.get(draft.symbol, Decimal(0)) + draft.qty
             value = qty * price_paid(draft)
             limit = snapshot.account.equity * policy.max_position_pct
             assert value <= limit, f"{draft.symbol}: {value} is over the cap {limit}"
@@ -79,8 +81,8 @@ def never_over_the_regime(turn: Turn, policy: Policy) -> None:
     if not any(x.approved.draft.side is Side.BUY for x in submitted(turn)):
         return
     held = managed_in_book(state, policy)
-    prices = {line.symbol: line.price or D(0) for line in run.plan.lines}
-    total = sum((held.get(s, D(0)) * price for s, price in prices.items()), D(0))
+    prices = {line.symbol: line.price or Decimal(0) for line in run.plan.lines}
+    total = sum((held.get(s, Decimal(0)) * price for s, price in prices.items()), Decimal(0))
     for order in state.open_orders():
         if order.draft.side is Side.BUY:
             plan_price = prices[order.draft.symbol]
@@ -94,7 +96,7 @@ def never_over_the_regime(turn: Turn, policy: Policy) -> None:
 def sells_stay_within_holdings(state: State) -> None:
     for order in state.open_orders():
         if order.draft.side is Side.SELL:
-            held = state.book.positions.get(order.draft.symbol, D(0))
+            held = state.book.positions.get(order.draft.symbol, Decimal(0))
             assert order.open_qty <= held, f"{order.draft.order_id} sells more than the {held} held"
 
 

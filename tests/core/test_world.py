@@ -1,7 +1,7 @@
 """Whole rebalances in virtual time, undisturbed: who gets what, in which order, and how it ends."""
 
 from datetime import date, timedelta
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_a_rebalance_sells_what_left_and_buys_what_came() -> None:
     assert only_finish(world).outcome == "done"
     assert "ZED" not in world.held
     assert set(world.held) == {p.symbol for p in PICKS}
-    assert D("0.985") < 1 - world.cash / world.equity <= D("0.99")
+    assert Decimal("0.985") < 1 - world.cash / world.equity <= Decimal("0.99")
 
 
 def test_a_slot_is_due_five_minutes_after_the_open() -> None:
@@ -66,7 +66,7 @@ def test_a_crash_at_the_slot_sells_everything() -> None:
 
 
 def test_s027_no_cash_and_nothing_held_plans_nothing() -> None:
-    world = a_world(picks=PICKS, cash=D(0))
+    world = a_world(picks=PICKS, cash=Decimal(0))
     world.run(is_done())
     assert world.orders == {}
     assert only_finish(world).is_final
@@ -89,7 +89,7 @@ def test_each_regime_deploys_its_share(regime: Regime, share: str) -> None:
     world = a_world(picks=PICKS, regime=regime)
     world.run(is_done())
     deployed = 1 - world.cash / world.equity
-    assert D(share) - D("0.005") < deployed <= D(share)
+    assert Decimal(share) - Decimal("0.005") < deployed <= Decimal(share)
 
 
 def test_five_names_are_capped_and_the_rest_stays_cash() -> None:
@@ -101,7 +101,7 @@ def test_five_names_are_capped_and_the_rest_stays_cash() -> None:
 
 
 def test_fills_above_the_quote_never_spend_more_than_there_is() -> None:
-    world = a_world(picks=PICKS, slippage=D("0.012"))
+    world = a_world(picks=PICKS, slippage=Decimal("0.012"))
     world.run(is_done())
     assert only_finish(world).is_final
     assert world.cash >= 0
@@ -189,7 +189,7 @@ def test_the_same_seed_tells_the_same_story() -> None:
 def test_an_order_book_at_rest_is_adopted_at_the_first_start() -> None:
     world = a_world(held={"ZED": 50}, prices={"ZED": 100})
     world.run(OPEN)
-    assert world.state.book.positions == {"ZED": D(50)}
+    assert world.state.book.positions == {"ZED": Decimal(50)}
     assert world.state.mode is Mode.TRADING
 
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal as D
+from decimal import Decimal
 
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
@@ -20,9 +20,9 @@ from atlas_daemon.core.state import Phase, State
 from atlas_daemon.core.values import (
     Account,
     AccountMode,
+    Activity,
     Approved,
     Asset,
-    BrokerOrderId,
     OpenOrder,
     Pick,
     Position,
@@ -32,48 +32,9 @@ from atlas_daemon.core.values import (
     Symbol,
 )
 
-from .builders import OPEN, a_pick, secs
+from .builders import OPEN, a_pick, an_activity, secs
+from .faults import ENDED, BrokerOrder, Faults
 from .invariants import check_turn, lasting, recovered, the_turn_is_deterministic
-
-ENDED = {"filled", "canceled", "expired", "rejected"}
-
-
-@dataclass
-class BrokerOrder:
-    """An order as the broker of this world keeps it."""
-
-    order_id: str
-    symbol: Symbol
-    side: Side
-    qty: D
-    status: str = "new"
-    filled_qty: D = D(0)
-    filled_value: D = D(0)
-    executions: int = 0
-
-    @property
-    def broker_id(self) -> BrokerOrderId:
-        return BrokerOrderId(f"b-{self.order_id}")
-
-    @property
-    def avg(self) -> D | None:
-        return self.filled_value / self.filled_qty if self.filled_qty else None
-
-
-@dataclass
-class Faults:
-    """What goes wrong. Each is asked with an order's id (or symbol) and answers by name."""
-
-    submit: Callable[[str, int], str] = lambda order_id, sends: "ok"
-    """ok, refuse, lose_request, lose_answer or hang (by id and how often it was sent)."""
-    fill: Callable[[str], str] = lambda symbol: "all"
-    """all, rest, reject or a number of shares after which the order rests."""
-    figures: Callable[[], bool] = lambda: False
-    """True where account, positions and orders cannot be fetched now."""
-    stream: Callable[[], bool] = lambda: True
-    """Whether stream frames arrive."""
-    repeats: bool = False
-    """Every frame comes twice."""
 
 
 @dataclass
@@ -83,26 +44,27 @@ class World:
     policy: Policy = field(default_factory=Policy)
     start: datetime = OPEN - timedelta(minutes=30)
     seed: int = 0
-    cash: D = D(100_000)
-    held: dict[str, D] = field(default_factory=dict)
-    prices: dict[str, D] = field(default_factory=dict)
+    cash: Decimal = Decimal(100_000)
+    held: dict[str, Decimal] = field(default_factory=dict)
+    prices: dict[str, Decimal] = field(default_factory=dict)
     picks: tuple[Pick, ...] = (a_pick("AAPL"), a_pick("MSFT"))
     regime: Regime = Regime.TREND_BULL
-    closes: dict[str, D] = field(default_factory=dict)
+    closes: dict[str, Decimal] = field(default_factory=dict)
     untradable: set[str] = field(default_factory=set)
     unquoted: set[str] = field(default_factory=set)
-    slippage: D = D(0)
+    slippage: Decimal = Decimal(0)
     faults: Faults = field(default_factory=Faults)
     is_checked: bool = True
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
         self.now = self.start
-        self.held = {Symbol(s): D(q) for s, q in self.held.items()}
-        self.prices = {"SPY": D(400), **{s: D(p) for s, p in self.prices.items()}}
+        self.held = {Symbol(s): Decimal(q) for s, q in self.held.items()}
+        self.prices = {"SPY": Decimal(400), **{s: Decimal(p) for s, p in self.prices.items()}}
         self.prices = {p.symbol: p.close for p in self.picks if p.close} | self.prices
         self.orders: dict[str, BrokerOrder] = {}
         self.foreign: list[OpenOrder] = []
+        self.activities: list[Activity] = []
         self.sends: dict[str, int] = {}
         self.journal: list[e.Entry] = []
         self.heard: list[tuple[datetime, e.Event, object]] = []
@@ -212,8 +174,8 @@ class World:
     # The broker's side.
 
     @property
-    def equity(self) -> D:
-        return self.cash + sum((q * self.prices[s] for s, q in self.held.items()), D(0))
+    def equity(self) -> Decimal:
+        return self.cash + sum((q * self.prices[s] for s, q in self.held.items()), Decimal(0))
 
     def _run(self, effect: fx.Effect) -> None:
         match effect:
@@ -227,6 +189,8 @@ class World:
                 self._look_up(order_id)
             case fx.FetchFigures():
                 self._figures(effect)
+            case fx.FetchActivities():
+                self._later_activities(effect)
             case fx.FetchSessions(first=first, last=last):
                 answer = e.SessionsReported(first, last, NYSE.sessions_between(first, last))
                 self.later(self._delay(), lambda: self.hear(answer))
@@ -276,14 +240,14 @@ class World:
         if plan == "reject":
             self._later(secs(0.5), lambda: self._end(order, "rejected"), process=None)
         elif plan != "rest":
-            most = order.qty if plan == "all" else min(D(plan), order.qty)
+            most = order.qty if plan == "all" else min(Decimal(plan), order.qty)
             parts = [most] if most < 20 else [most // 3, most - most // 3]
             for number, qty in enumerate(parts, 1):
                 action = lambda qty=qty: self._fill(order, qty)  # noqa: E731
                 self._later(secs(number * 0.7 + self._delay()), action, process=None)
         return None
 
-    def _fill(self, order: BrokerOrder, qty: D) -> None:
+    def _fill(self, order: BrokerOrder, qty: Decimal) -> None:
         if order.status in ENDED:
             return
         sign = order.side.sign
@@ -293,7 +257,7 @@ class World:
         order.executions += 1
         order.status = "filled" if order.filled_qty == order.qty else "partially_filled"
         self.cash -= sign * qty * price
-        left = self.held.get(order.symbol, D(0)) + sign * qty
+        left = self.held.get(order.symbol, Decimal(0)) + sign * qty
         assert left >= 0, f"{order.order_id} sells what is not held"
         self.held = {**{s: q for s, q in self.held.items() if s != order.symbol}}
         if left:
@@ -303,7 +267,24 @@ class World:
             f"{order.order_id}-x{order.executions}", qty, price, order.filled_qty, order.avg,
             order.status,
         )  # fmt: skip
+        self.activity("FILL", order.symbol, qty, price, order=order)
         self._tell(news)
+
+    def activity(self, kind, symbol="", qty=None, price=None, net=None, side="", order=None):
+        """Put an activity on the list; cash and positions are the caller's to move."""
+        more, id_ = {"at": self.now, "side": side}, f"{len(self.activities):05}"
+        if (o := order) is not None:
+            more |= {"side": o.side, "broker_order_id": o.broker_id, "cum_qty": o.filled_qty}
+        self.activities.append(an_activity(kind, net, symbol, qty, price, id_, **more))
+
+    def _later_activities(self, effect: fx.FetchActivities) -> None:
+        def answer() -> None:
+            if self.faults.activities():
+                return self.hear(e.FetchFailed("activities", "reset"))
+            news = tuple(a for a in self.activities if a.at > effect.after)
+            return self.hear(e.ActivitiesReported(effect.after, effect.asked_at, news))
+
+        self.later(self._delay(), answer)
 
     def _end(self, order: BrokerOrder, status: str) -> None:
         if order.status not in ENDED:
@@ -324,7 +305,8 @@ class World:
         self._tell(self._word(order, "stream"))
 
     def _tell(self, news: e.Event) -> None:
-        if self.is_down or self.state.figures.stream != "listening" or not self.faults.stream():
+        is_open = self.state.figures.stream in ("listening", "doubted")
+        if self.is_down or not is_open or not self.faults.stream():
             return
         delay = self._delay()
         self.later(delay, lambda: self.hear(news))
@@ -354,7 +336,7 @@ class World:
             if self.faults.figures():
                 return self.hear(e.FetchFailed("snapshot", "connection reset"))
             quotes = tuple(
-                Quote(s, p - D("0.01"), p + D("0.01"), self.now, p, self.now)
+                Quote(s, p - Decimal("0.01"), p + Decimal("0.01"), self.now, p, self.now)
                 for s in effect.quotes
                 if s not in self.unquoted and (p := self.prices.get(s)) is not None
             )
@@ -376,10 +358,10 @@ class World:
         ]
         resting = {o.symbol: o.qty - o.filled_qty for o in ours if o.side is Side.SELL}
         positions = tuple(
-            Position(s, q, self.prices[s], q - resting.get(s, D(0)), self.prices[s])
+            Position(s, q, self.prices[s], q - resting.get(s, Decimal(0)), self.prices[s])
             for s, q in sorted(self.held.items())
         )
-        account = Account("PA1", "ACTIVE", self.equity, self.cash, max(self.cash, D(0)) * 4)
+        account = Account("PA1", "ACTIVE", self.equity, self.cash, max(self.cash, Decimal(0)) * 4)
         return e.SnapshotReported(asked_at, account, positions, (*ours, *self.foreign))
 
     # What the tests ask.

@@ -67,7 +67,7 @@ class Broker:
 
     def ask(self, method: str, path: str, body: Any = None, **params: str) -> Any:
         query = f"?{urllib.parse.urlencode(params)}" if params else ""
-        request = urllib.request.Request(  # noqa: S310 - our own address
+        request = urllib.request.Request(
             f"{self.url}{path}{query}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
@@ -77,7 +77,7 @@ class Broker:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as response:
             text = response.read()
         return json.loads(text) if text else None
 

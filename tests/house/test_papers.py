@@ -1,18 +1,13 @@
-"""The papers say what is there: tests, commands, keys, files and the order's table."""
+"""The papers say what is there: tests, commands, keys, links and the journeys."""
 
 import re
 
 import pytest
 
 from tests.house.source import PACKAGE, ROOT, papers
-from tests.house.steps import steps_table, written_table
 
 README = ROOT / "README.md"
 MARKDOWN = tuple(path for path in papers() if path.suffix == ".md")
-
-
-def test_the_table_of_an_orders_steps_is_the_cores() -> None:
-    assert steps_table() == written_table(), "run: python -m tests.house.steps"
 
 
 def test_every_guarantee_names_a_test_that_there_is() -> None:
@@ -61,6 +56,19 @@ def test_every_link_leads_somewhere(path) -> None:
         and not (not link.startswith("#") and (path.parent / link).exists())
     ]
     assert dead == []
+
+
+def test_a_journey_tells_what_its_transcript_tells() -> None:
+    text = _text(ROOT / "docs" / "architecture.md")
+    journeys = re.findall(
+        r"^### [^\n]*\(`(\w+\.txt)`\)\n(.*?)(?=^##)", text, re.MULTILINE | re.DOTALL
+    )
+    there = {path.name for path in (ROOT / "tests" / "transcripts").glob("*.txt")}
+    assert {name for name, _ in journeys} == there
+    for name, journey in journeys:
+        told = set(re.findall(r"\b([A-Z][a-z]+[A-Z]\w+)\(", journey))
+        whole = _text(ROOT / "tests" / "transcripts" / name)
+        assert told - set(re.findall(r"(\w+)\(", whole)) == set(), name
 
 
 def test_every_make_target_named_is_there() -> None:

@@ -343,6 +343,28 @@ class HaltCompleted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CancelsRepeated(Event):
+    """The halt is not complete: every cancel was asked for again at this entry's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HaltDurabilityChanged(Event):
+    """What would keep the halt over a restart is lost, or held again."""
+
+    what: str
+    """latch or journal."""
+    is_held: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendTradeRequested(Event):
+    """The broker's own latch, suspend_trade, was asked for: on or off."""
+
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TradingResumed(Event):
     by: str
 

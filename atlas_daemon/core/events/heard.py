@@ -11,6 +11,7 @@ from decimal import Decimal
 from atlas_daemon.core.values import (
     Account,
     AccountMode,
+    Activity,
     Asset,
     BrokerOrderId,
     OpenOrder,
@@ -231,6 +232,18 @@ class SessionsReported(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ActivitiesReported(Event):
+    """All activities of the account created after `after`, oldest first; asked for at `asked_at`.
+
+    Never a part of the list: where a page is missing the question has failed.
+    """
+
+    after: datetime
+    asked_at: datetime
+    activities: tuple[Activity, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SignalsReported(Event):
     """The strategy's answer for a signal session, and the regime of that day."""
 
@@ -265,11 +278,30 @@ class FetchFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class LatchWritten(Event):
-    pass
+    """What keeps a stop over restarts is on the disk."""
+
+    what: str = "latch"
+    """latch or journal."""
 
 
 @dataclass(frozen=True, slots=True)
 class LatchFailed(Event):
-    """The latch could not be put on disk: the stop holds in memory only."""
+    """What keeps a stop over restarts could not be put on disk, or not be taken away."""
+
+    detail: str
+    what: str = "latch"
+    """latch, journal or removal."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendTradeChanged(Event):
+    """The broker confirmed its own latch, suspend_trade: on or off."""
+
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonCrashed(Event):
+    """A process ended by an exception of our own, and wrote it down as it died."""
 
     detail: str

@@ -21,13 +21,13 @@ class AchievedLine:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """The seed's summary report, and achieved against target."""
+    """The handbook's summary report, and achieved against target."""
 
     total_orders: int
     filled_orders: int
     rejected_orders: int
     total_slippage: Decimal
-    """Sum over filled orders of (fill price - expected price), dollars per share (the seed's)."""
+    """Sum over filled orders of (fill - expected price), dollars per share (the handbook's)."""
     slippage_cost: Decimal
     """What the fills cost against the expected prices, in dollars; positive is a cost."""
     final_equity: Decimal

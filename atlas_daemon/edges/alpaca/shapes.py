@@ -103,6 +103,7 @@ class ActivityWire(msgspec.Struct):
     order_id: str | None = None
     type: str | None = None
     order_status: str | None = None
+    status: str | None = None
     description: str | None = None
     date: str | None = None
     transaction_time: Any = None

@@ -33,7 +33,7 @@ from atlas_daemon.edges.alpaca.faults import (
 from atlas_daemon.edges.alpaca.scalars import excerpt
 
 RETRY_S = (1.0, 2.0, 4.0)
-"""Waits between the tries of a GET (the seed: exponential back-off, 3 retries)."""
+"""Waits between the tries of a GET (the handbook: exponential back-off, 3 retries)."""
 WAIT_MAX_S = 60.0
 """A GET waits no longer for a rate limit; the caller is told instead."""
 CONNECT_TIMEOUT_S = 10.0
@@ -53,7 +53,8 @@ ORDINARY = {RefusalKind.NOT_FOUND, RefusalKind.NOT_CANCELABLE}
 Gate = Callable[[], None]
 """Asked on a connection that stands, before a request's first byte; raises to hold it back."""
 
-SessionSource = aiohttp.ClientSession | Callable[[], aiohttp.BaseConnector] | None
+OpenSession = Callable[[], aiohttp.ClientSession]
+SessionSource = aiohttp.ClientSession | OpenSession | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Answer:
 class Transport:
     """A pooled session of requests to one account, with a budget per host.
 
-    `session` is a session (then its owner closes it), a connector factory, or None for our own.
+    `session` is a session (then its owner closes it), what opens one, or None for `open_session`.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Transport:
     ) -> None:
         self._keys = {"APCA-API-KEY-ID": key_id, "APCA-API-SECRET-KEY": secret}
         self._given = session if isinstance(session, aiohttp.ClientSession) else None
-        self._connector = None if isinstance(session, aiohttp.ClientSession) else session
+        self._open = open_session if isinstance(session, aiohttp.ClientSession | None) else session
         self._own: aiohttp.ClientSession | None = None
         self._timeout = aiohttp.ClientTimeout(
             total=timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)
@@ -150,7 +151,7 @@ class Transport:
         if self._given is not None:
             return self._given
         if self._own is None:
-            self._own = open_session(self._connector() if self._connector is not None else None)
+            self._own = self._open()
         return self._own
 
     async def _exchange(
@@ -207,7 +208,7 @@ class Transport:
             budget.heed(remaining, limit, wait_of(until, self._wall()))
 
     def _log_failure(self, what: str, verdict: Verdict) -> None:
-        """By the seed's standard: what stays unanswered or refused is an error, 429 a warning."""
+        """By the handbook's standard: unanswered or refused is an error, 429 a warning."""
         level = logging.WARNING if isinstance(verdict, RateLimited) else logging.ERROR
         if isinstance(verdict, Refused) and verdict.kind in ORDINARY:
             level = logging.DEBUG  # the answer to an ordinary question; whoever asked judges it

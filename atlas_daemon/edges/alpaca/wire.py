@@ -20,6 +20,7 @@ from atlas_daemon.core.values import (
     Side,
     Symbol,
 )
+from atlas_daemon.core.values import Activity as CoreActivity
 from atlas_daemon.edges.alpaca.scalars import (
     WireError as WireError,
 )
@@ -144,6 +145,26 @@ class Activity:
     """`fill` or `partial_fill`; empty where it is no trade."""
     order_status: str
     description: str
+    status: str = ""
+    """`executed`, `correct` or `canceled`; empty for a trade."""
+
+    def activity(self) -> CoreActivity:
+        """Return the core's view."""
+        return CoreActivity(
+            activity_id=self.id,
+            kind=self.activity_type,
+            at=self.at,
+            day=self.day,
+            symbol=self.symbol,
+            side=self.side,
+            qty=self.qty,
+            price=self.price,
+            net_amount=self.net_amount,
+            broker_order_id=self.order_id,
+            cum_qty=self.cum_qty,
+            description=self.description,
+            is_canceled=self.status == "canceled",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,4 +370,5 @@ def _activity_record(wire: ActivityWire) -> Activity:
         fill_type=(wire.type or "") if wire.activity_type == "FILL" else "",
         order_status=wire.order_status or "",
         description=wire.description or "",
+        status=(wire.status or "").lower(),
     )

@@ -79,7 +79,9 @@ SUBMITS: list[tuple[str, Ask, dict[str, str]]] = [
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("ask", "fields"), [row[1:] for row in SUBMITS], ids=[str(row[0]) for row in SUBMITS])
+@pytest.mark.parametrize(
+    ("ask", "fields"), [row[1:] for row in SUBMITS], ids=[str(row[0]) for row in SUBMITS]
+)
 async def test_each_order_leaves_as_these_bytes(ask: Ask, fields: dict[str, str]) -> None:
     async with a_bench() as bench:
         bench.stub.answer(an_order())

@@ -10,6 +10,7 @@ from atlas_daemon.edges.alpaca.faults import (
     RateLimited,
     RateLimitedError,
 )
+from atlas_daemon.edges.alpaca.transport import open_session
 from tests.edges.alpaca.bench import OUR_ID, SECRET, Bench, a_bench
 from tests.edges.samples import (
     ORDER_ID,
@@ -89,14 +90,14 @@ async def test_a_given_session_is_its_owners_to_close() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_given_connector_is_used() -> None:
+async def test_what_is_given_to_open_a_session_is_asked_once() -> None:
     made = []
 
-    def a_connector() -> aiohttp.BaseConnector:
-        made.append(aiohttp.TCPConnector())
+    def open_one() -> aiohttp.ClientSession:
+        made.append(open_session())
         return made[-1]
 
-    async with a_bench(session=a_connector) as bench:
+    async with a_bench(session=open_one) as bench:
         bench.stub.answer(an_account()).answer(an_account())
         await bench.client.connect()
         await bench.client.get_account()

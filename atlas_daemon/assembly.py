@@ -1,0 +1,113 @@
+"""How the daemon's parts are made, and what a simulation puts in this machine's place.
+
+Nothing runs here, nothing is decided: `app` puts the parts together and starts them.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from atlas_daemon.config import Credentials, Settings
+from atlas_daemon.core.values import AccountMode
+from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
+from atlas_daemon.edges.alpaca.stream import StreamNews, TradeStream
+from atlas_daemon.edges.alpaca.transport import OpenSession, open_session
+from atlas_daemon.edges.brain import ChildBrain
+from atlas_daemon.edges.clock import SystemClock
+from atlas_daemon.ports import BrainPort, ClockPort
+from atlas_daemon.records import ExecutionLogger
+from atlas_daemon.rehearsal.question import signals_request
+
+TICK_S = 1.0
+LOGGERS = ("AlpacaTradingClient", "Bus", "Daemon", "TradeStream", "Webhook")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a simulation puts in the place of this machine. The defaults are the machine itself."""
+
+    clock: ClockPort | None = None
+    """None follows the broker's clock in local mode and the machine's in the others."""
+    open_session: OpenSession = open_session
+    """The network: gives a session for requests, and one for each connection of the stream."""
+    jitter: Callable[[], float] | None = None
+    """The stream's chance, in [0, 1)."""
+    connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+    """The disk under the journal."""
+    brain: BrainPort | None = None
+    """None asks a child process."""
+    has_doors: bool = True
+    """Whether control socket and dashboard are opened."""
+    environ: Mapping[str, str] | None = None
+    console: bool = True
+    tick_s: float = TICK_S
+
+
+def account_label(settings: Settings) -> str:
+    """Return how people are told which account it is."""
+    return f"[{settings.account.mode.upper()}] {settings.account.name}"
+
+
+def make_client(settings: Settings, credentials: Credentials, world: World) -> AlpacaTradingClient:
+    """Return the trading client of the account."""
+    clock = world.clock or SystemClock()
+    return AlpacaTradingClient(
+        settings.account.name,
+        key_id=credentials.key_id,
+        secret=credentials.secret,
+        trading_url=settings.broker.trading_url,
+        data_url=settings.broker.data_url,
+        session=world.open_session,
+        wall=lambda: clock.now().timestamp(),
+    )
+
+
+def make_clock(settings: Settings, world: World) -> ClockPort | None:
+    """Return the clock; None where the broker's is to be followed, which must be asked first."""
+    if world.clock is not None:
+        return world.clock
+    return None if settings.mode is AccountMode.LOCAL else SystemClock()
+
+
+def make_records(
+    settings: Settings, credentials: Credentials, world: World, clock: ClockPort
+) -> ExecutionLogger:
+    """Return the log and CSV files, already listening to our loggers."""
+    records = ExecutionLogger(
+        settings.log_dir,
+        account_label=account_label(settings),
+        clock=clock.now,
+        console=world.console,
+        secrets=(credentials.secret, credentials.key_id),
+    )
+    records.capture(*LOGGERS)
+    return records
+
+
+def make_brain(
+    settings: Settings, credentials: Credentials, world: World, environ: Mapping[str, str]
+) -> BrainPort:
+    """Return whoever answers for the strategy."""
+    if world.brain is not None:
+        return world.brain
+    question = partial(signals_request, settings)
+    return ChildBrain(question, credentials.key_id, credentials.secret, environ=environ)
+
+
+def make_stream(
+    settings: Settings,
+    credentials: Credentials,
+    world: World,
+    on_news: Callable[[StreamNews], None],
+) -> TradeStream:
+    """Return the listener to the account's orders."""
+    stream = partial(
+        TradeStream,
+        settings.broker.stream_url,
+        credentials.key_id,
+        credentials.secret,
+        world.open_session,
+        on_news,
+    )
+    return stream() if world.jitter is None else stream(jitter=world.jitter)
