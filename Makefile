@@ -5,13 +5,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check coverage bench clean install
+.PHONY: demo test soak check coverage bench clean install
 
 demo: $(STAMP)
 	@$(BIN)/atlasd demo
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+# The simulation on many more seeds, e.g. `make soak SEEDS=0-20000`; then kills at every act.
+SEEDS ?= 0-2000
+soak: $(STAMP)
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	@for seed in 0 1 2; do $(BIN)/python -m tests.simulation --every-act $$seed || exit 1; done
 
 # The lint, type and import-contract checks that CI runs too.
 check: $(STAMP)
@@ -25,7 +31,7 @@ coverage: export COVERAGE_FILE := $(CURDIR)/.coverage.d/data
 coverage: $(STAMP)
 	@rm -rf .coverage.d && mkdir .coverage.d
 	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
-	  $(MAKE) --no-print-directory test PYTEST_ARGS="-n 2 --dist worksteal $(PYTEST_ARGS)"
+	  $(MAKE) --no-print-directory test PYTEST_ARGS="$(PYTEST_ARGS)"
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o .coverage.d/report.json
 	@$(BIN)/python .ci/floors.py .coverage.d/report.json
