@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
-from atlas_daemon.core.brain import SignalsError
+from atlas_daemon.core.brain import SignalsError, refuse_unusable
 from atlas_daemon.core.errors import AtlasError, BugError, RefusedError
 from atlas_daemon.core.values import (
     Approved,
@@ -334,12 +334,11 @@ class Outlet:
     async def _compute(self, effect: fx.ComputeSignals) -> None:
         try:
             answer = await self._brain.compute(effect.signal_day, effect.held, self._clock.now())
+            refuse_unusable(answer, effect.signal_day)
         except SignalsError as error:
             self._hear(e.FetchFailed("signals", str(error)))
             return
-        if answer.regime is None or answer.regime_as_of is None:
-            self._hear(e.FetchFailed("signals", "the regime source gave no regime"))
-            return
+        assert answer.regime is not None and answer.regime_as_of is not None
         self._hear(
             e.SignalsReported(
                 signal_day=answer.signal_day,

@@ -102,6 +102,35 @@ class WorkerReply:
     kind: FailureKind | None = None
 
 
+WEIGHT_SLACK = Decimal("0.000000001")
+"""How far weights may add up beyond 1 by their own rounding."""
+
+
+def refuse_unusable(answer: SignalsAnswer, signal_day: date) -> None:
+    """Raise `SignalsError` for an answer that nothing may be traded on, whoever computed it.
+
+    Asked of every answer before the core hears it: another day's, no regime, a symbol twice, a
+    weight or close that is no positive number, weights over 1 in sum (S144).
+    """
+    if answer.signal_day != signal_day:
+        raise SignalsError(f"signals of {answer.signal_day}, asked for {signal_day}")
+    if answer.regime is None or answer.regime_as_of is None:
+        raise SignalsError("the regime source gave no regime")
+    symbols = [pick.symbol for pick in answer.picks]
+    if twice := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
+        raise SignalsError(f"signals: {', '.join(twice)} more than once")
+    for pick in answer.picks:
+        if not (pick.weight.is_finite() and pick.weight > 0):
+            raise SignalsError(f"signals: the weight {pick.weight} of {pick.symbol} is not above 0")
+    total = sum((pick.weight for pick in answer.picks), Decimal(0))
+    if total > 1 + WEIGHT_SLACK:
+        raise SignalsError(f"signals: the weights add up to {total}, above 1")
+    closes = [*answer.closes.items(), *((p.symbol, p.close) for p in answer.picks if p.close)]
+    for symbol, close in closes:
+        if not (close.is_finite() and close > 0):
+            raise SignalsError(f"signals: the close {close} of {symbol} is not above 0")
+
+
 def alpaca_symbol(text: str) -> Symbol:
     """Return a ticker in Alpaca's spelling: BRK-B becomes BRK.B.
 
