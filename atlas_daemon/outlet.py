@@ -35,7 +35,7 @@ from atlas_daemon.edges.alpaca.faults import (
 )
 from atlas_daemon.edges.alpaca.wire import OrderRecord
 from atlas_daemon.edges.quotes import LatestQuotes
-from atlas_daemon.edges.stream_news import side_of
+from atlas_daemon.edges.stream_news import reported
 from atlas_daemon.ports import BrainPort, ClockPort, LatchPort, NoticePort
 
 SENDS_MAX = 3
@@ -191,7 +191,7 @@ class Outlet:
         for sends in range(1, SENDS_MAX + 1):
             try:
                 self._ask_fence(order_id)
-                return _reported(await self._request(approved), "submit")
+                return reported(await self._request(approved), "submit")
             except WithheldError as withheld:
                 return e.SubmitWithheld(order_id, str(withheld))
             except RateLimitedError as error:
@@ -233,7 +233,7 @@ class Outlet:
             self._hear(e.SubmitUnconfirmed(order_id, f"{error}; {unknown}"))
             return
         if record is not None:
-            self._hear(_reported(record, "lookup"))
+            self._hear(reported(record, "lookup"))
             return
         self._hear(
             e.SubmitRefused(order_id, refused.kind, refused.status, refused.code, refused.message)
@@ -273,7 +273,7 @@ class Outlet:
         if record is None:
             self._hear(e.OrderNotFound(order_id, asked_at))
         else:
-            self._hear(_reported(record, "lookup"))
+            self._hear(reported(record, "lookup"))
 
     async def _figures(self, effect: fx.FetchFigures) -> None:
         """Quotes and assets are told first: whoever hears the snapshot has heard the rest."""
@@ -367,18 +367,3 @@ BROKER_ERRORS = (
     RefusedError,
 )
 """What a question may end with; the last is our own client's, for what it would never send."""
-
-
-def _reported(record: OrderRecord, source: str) -> e.OrderReported:
-    return e.OrderReported(
-        order_id=OrderId(record.client_order_id),
-        broker_order_id=record.id,
-        symbol=record.symbol,
-        side=side_of(record.side),
-        qty=record.qty,
-        status=record.status,
-        filled_qty=record.filled_qty,
-        filled_avg_price=record.filled_avg_price,
-        source=source,
-        reported_at=record.updated_at,
-    )

@@ -177,8 +177,7 @@ async def _serve(config: "PaperConfig", json: bool, attached: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
-    if attached:
-        await _watch_parent(task)
+    watcher = await _watch_parent(task) if attached else None
     try:
         await task
     except asyncio.CancelledError:
@@ -187,6 +186,9 @@ async def _serve(config: "PaperConfig", json: bool, attached: bool) -> None:
         raise ConfigError(f"--port {config.port}: {error.strerror or error}") from error
     except _paper_errors() as error:
         raise AtlasError(str(error)) from error
+    finally:
+        if watcher is not None:
+            watcher.cancel()
 
 
 def _paper_errors() -> tuple[type[Exception], ...]:
@@ -196,7 +198,7 @@ def _paper_errors() -> tuple[type[Exception], ...]:
     return RemoteHostError, StateFileError
 
 
-async def _watch_parent(task: "asyncio.Task[None]") -> None:
+async def _watch_parent(task: "asyncio.Task[None]") -> "asyncio.Task[None]":
     """End when standard input does: the parent that holds its other end is gone then."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
@@ -207,4 +209,4 @@ async def _watch_parent(task: "asyncio.Task[None]") -> None:
             await reader.read()
             task.cancel()
 
-    task.watcher = asyncio.create_task(wait())  # type: ignore[attr-defined]
+    return asyncio.create_task(wait())

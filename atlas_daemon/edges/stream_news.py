@@ -1,4 +1,4 @@
-"""The stream's news in the core's words."""
+"""The broker's news in the core's words: of the stream, and of an order by whatever answer."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from atlas_daemon.core import events as e
 from atlas_daemon.core.values import OrderId, Side
 from atlas_daemon.edges.alpaca.frames import TradeUpdate
 from atlas_daemon.edges.alpaca.stream import BadFrame, LinkStatus, StreamNews, StreamState
+from atlas_daemon.edges.alpaca.wire import OrderRecord
 
 EXECUTIONS = frozenset({"fill", "partial_fill"})
 UNDONE = frozenset({"trade_bust", "trade_correct"})
@@ -78,7 +79,12 @@ def _update(update: TradeUpdate) -> Iterator[e.Event]:
             filled_at=update.timestamp,
         )
         return
-    yield e.OrderReported(
+    yield reported(order, "stream")
+
+
+def reported(order: OrderRecord, source: str) -> e.OrderReported:
+    """Return an order of the broker's as the core hears of it; `source` says from where."""
+    return e.OrderReported(
         order_id=OrderId(order.client_order_id),
         broker_order_id=order.id,
         symbol=order.symbol,
@@ -87,6 +93,6 @@ def _update(update: TradeUpdate) -> Iterator[e.Event]:
         status=order.status,
         filled_qty=order.filled_qty,
         filled_avg_price=order.filled_avg_price,
-        source="stream",
+        source=source,
         reported_at=order.updated_at,
     )
