@@ -167,7 +167,9 @@ def test_a_commit_is_synced_and_logged_ahead(path):
 def test_meta_says_whose_journal_it_is(path):
     with opened(path) as journal:
         assert journal.account() == ("paper", "LARGE", "")
-    meta = sqlite3.connect(path).execute("SELECT * FROM meta").fetchall()
+    connection = sqlite3.connect(path)
+    meta = connection.execute("SELECT * FROM meta").fetchall()
+    connection.close()
     assert meta == [(1, "atlas_daemon", "paper", "LARGE", "", "2027-02-01T14:35:00.000000Z")]
 
 
