@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from atlas_daemon.core.errors import AtlasError
+from atlas_daemon.core.sizing import WEIGHT_SLACK
 from atlas_daemon.core.values import Pick, Regime, Symbol
 
 KEY_VARIABLES = ("ATLAS_WORKER_KEY_ID", "ATLAS_WORKER_SECRET")
@@ -100,10 +101,6 @@ class WorkerReply:
     answer: SignalsAnswer | None = None
     error: str | None = None
     kind: FailureKind | None = None
-
-
-WEIGHT_SLACK = Decimal("0.000000001")
-"""How far weights may add up beyond 1 by their own rounding."""
 
 
 def refuse_unusable(answer: SignalsAnswer, signal_day: date) -> None:
