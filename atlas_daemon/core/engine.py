@@ -1,12 +1,13 @@
 """One turn: an event in; a new state, the entries to keep and the effects to run, out. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from .effects import Effect, SubmitOrder
 from .errors import BugError, TurnTooLongError
 from .events import VOLATILE, Entry, Event
 from .evolve import evolve
+from .frozen import replace
 from .policy import Policy
 from .routes import ROUTES, Handler
 from .state import State

@@ -4,13 +4,13 @@ Recovery is this function folded over the journal, so nothing here may ever deci
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from . import events as e
 from .evolve_book import BOOK_CHANGES, with_closed_orders
 from .evolve_figures import FIGURE_CHANGES, answered, with_figures
 from .evolve_halt import HALT_CHANGES, with_flatten
+from .frozen import replace
 from .orders import Order, OrderStatus
 from .state import (
     ALERTS_MAX,

@@ -4,12 +4,12 @@ Nothing here decides anything.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from . import events as e
 from .evolve_figures import Change, with_figures
+from .frozen import replace
 from .moments import new_york_day
 from .orders import Order, OrderStatus
 from .state import ACTIVITIES_MAX, ActivityLog, State

@@ -4,11 +4,11 @@ A new process asks anew, so none of these need be written. Nothing here decides 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from . import events as e
+from .frozen import replace
 from .orders import BROKER_NEWS, OrderNews
 from .state import State
 

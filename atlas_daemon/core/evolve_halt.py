@@ -4,10 +4,10 @@ Nothing here decides anything.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from . import events as e
 from .evolve_figures import Change, answered, with_figures
+from .frozen import replace
 from .state import CRASHES_MAX, Halt, State
 from .values import Mode
 

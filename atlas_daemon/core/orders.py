@@ -8,12 +8,13 @@ the status, so that a repeat, a gap or a wrong order of arrival does no harm.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from .errors import UnlawfulStepError
+from .frozen import replace
 from .values import ZERO, BrokerOrderId, Draft, OrderId
 
 
@@ -175,7 +176,7 @@ def step(order_id: OrderId, status: OrderStatus, news: OrderNews) -> OrderStatus
         raise UnlawfulStepError(order_id, status, news) from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: changed by `frozen.replace`
 class Order:
     """An order of ours, as the journal knows it. Money is in dollars, quantities in shares."""
 

@@ -1,7 +1,8 @@
 """What is true now: records only. How they change is `evolve`'s, what follows is the handlers'.
 
 `Figures` holds what was seen of the world since the process started; it is not recovered but asked
-for anew, and everything else in `State` is the same whether lived through or folded.
+for anew, and everything else in `State` is the same whether lived through or folded. None of
+them has slots: they change often, and `frozen.replace` is the quick way.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,7 +44,7 @@ class Phase(StrEnum):
     """Unfinished, waiting for a later session or for a resume."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """One attempt to reach a target."""
 
@@ -79,7 +80,7 @@ class Run:
         return f"atlas-{self.run_id}-"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Book:
     """Our account as fills made it. `bought` is the part of a position that the journal bought."""
 
@@ -99,7 +100,7 @@ class Book:
     """When the operator adopted single positions."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ActivityLog:
     """Which of the account's activities are in the book."""
 
@@ -110,7 +111,7 @@ class ActivityLog:
     latest: tuple[tuple[datetime, e.ActivityBooked], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Halt:
     """The latch, as the journal knows it."""
 
@@ -129,7 +130,7 @@ class Halt:
         return not self.missing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Figures:
     """What the world said to this process. Gone with it."""
 
@@ -175,7 +176,7 @@ class Figures:
     is_shutting_down: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RegimeSeen:
     """The latest word on the regime."""
 
@@ -185,7 +186,7 @@ class RegimeSeen:
     heard_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunRecord:
     """A run that ended, for status pages."""
 
@@ -198,7 +199,7 @@ class RunRecord:
     report: e.RunReport | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """All that the core knows. `now` is the time of the latest entry."""
 

@@ -4,12 +4,12 @@ Page, API and command line show these and nothing of their own. Decimals are str
 3339 in UTC, days ISO dates, ages whole seconds. What nobody has seen is None.
 """
 
-from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from .book_views import activities, cash_dispute, foreign_orders
+from .frozen import replace
 from .halt_view import halt_of
 from .moments import NEW_YORK, new_york_day
 from .orders import Order

@@ -118,7 +118,7 @@ class World:
     def check_recovery(self) -> None:
         """What the journal tells is what was lived through."""
         told, lived = lasting(recovered(self.journal, State(now=self.start))), lasting(self.state)
-        for name in State.__slots__:
+        for name in State.__dataclass_fields__:
             assert getattr(told, name) == getattr(lived, name), f"recovered {name} differs"
 
     def at_turn(self, number: int, action: Callable[[], None]) -> None:
