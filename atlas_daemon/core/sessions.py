@@ -91,6 +91,7 @@ class Calendar:
         self.early_closes = early_closes
         self.first = first
         self.last = last
+        self._made: dict[date, Session] = {}
 
     def is_session(self, day: date) -> bool:
         """True where the exchange opens on `day`."""
@@ -137,8 +138,12 @@ class Calendar:
         return self.session_before(day)
 
     def _session(self, day: date) -> Session:
-        closes = CLOSES_EARLY if day in self.early_closes else CLOSES
-        return Session(day, _moment(day, OPENS), _moment(day, closes))
+        session = self._made.get(day)
+        if session is None:  # asked many times a turn, and dear: two changes of zone
+            closes = CLOSES_EARLY if day in self.early_closes else CLOSES
+            session = Session(day, _moment(day, OPENS), _moment(day, closes))
+            self._made[day] = session
+        return session
 
 
 def _moment(day: date, clock: time) -> datetime:

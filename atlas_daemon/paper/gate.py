@@ -85,6 +85,10 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = reply(refusals.not_found("endpoint not found.").body, 404)
     except web.HTTPRequestEntityTooLarge:
         response = reply({"code": 41310000, "message": "request body is too large"}, 413)
+    except ConnectionError:
+        # The client hung up amid its body or the stream's handshake. No handler connects anywhere
+        # itself, so it is never anybody else; this answer goes nowhere.
+        response = web.Response()
     if not response.prepared:
         # The broker's own time, so that the moment of X-RateLimit-Reset can be compared with it.
         response.headers["Date"] = format_datetime(desk.exchange.now, usegmt=True)

@@ -6,6 +6,7 @@ unseen and a day's end needs no timer. Errors of the disk are raised to the call
 
 import os
 import re
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -20,20 +21,16 @@ class DayFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def append(self, name: str, text: str, *, opening: str = "") -> None:
-        """Add whole lines to a file, after `opening` where the file is new.
+    def append(self, name: str, text: str, *, opening: Callable[[], str] = str) -> None:
+        """Add whole lines to a file, after what `opening` gives where the file is new.
 
         A write that fails half-way is taken back, so that it can be repeated.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / name
-        handle = os.open(
-            path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, FILE_MODE
-        )
+        handle = self._open(name)
         try:
             size = os.fstat(handle).st_size
             if size == 0:
-                text = opening + text
+                text = opening() + text
                 self._give_to_owner(handle)
             elif os.pread(handle, 1, size - 1) != b"\n":
                 text = "\n" + text  # a killed process left half a line
@@ -74,6 +71,15 @@ class DayFiles:
             store.mkdir(exist_ok=True)
             (self.folder / name).rename(_free_place(store / name))
         return names
+
+    def _open(self, name: str) -> int:
+        path = os.path.join(self.folder, name)  # noqa: PTH118 - every line comes by here
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+        try:
+            return os.open(path, flags, FILE_MODE)
+        except FileNotFoundError:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return os.open(path, flags, FILE_MODE)
 
     def _give_to_owner(self, handle: int) -> None:
         if os.geteuid() == 0:  # what root's command writes belongs to whom the folder belongs

@@ -237,7 +237,7 @@ class ExecutionLogger:
             self._pending = [(other, text) for other, text in self._pending if other != day]
 
     def _append_csv(self, name: str, text: str) -> None:
-        self._files.append(name, text, opening=header())
+        self._files.append(name, text, opening=header)
 
     def _swap_csv(self, day: date, text: str) -> None:
         name = f"trades_{day}.csv"
@@ -278,15 +278,19 @@ class ExecutionLogger:
 
     def _put(self, kind: str, day: date, at: datetime, text: str) -> None:
         name = f"{kind}_{day}.log"
-        opening = line(at, "info", NAME, f"{self.account_label}, {kind} of {day}, New York time")
-        self._try(kind, name, lambda: self._files.append(name, f"{text}\n", opening=f"{opening}\n"))
+
+        def opening() -> str:
+            title = f"{self.account_label}, {kind} of {day}, New York time"
+            return f"{line(at, 'info', NAME, title)}\n"
+
+        self._try(kind, name, lambda: self._files.append(name, f"{text}\n", opening=opening))
 
     def _try(self, kind: str, name: str, write: Callable[[], object]) -> bool:
         outage = self._outages.get(kind)
-        path = self._files.folder / name
         try:
             write()
         except OSError as error:
+            path = self._files.folder / name
             if outage is None:
                 outage = self._outages[kind] = _Outage(error.strerror or str(error))
                 text = f"cannot write {path}: {outage.why}"
@@ -295,6 +299,7 @@ class ExecutionLogger:
             return False
         if outage is not None:
             del self._outages[kind]
+            path = self._files.folder / name
             kept = "and nothing is lost" if kind in ("trades", "archive") else "lines lost"
             text = f"writing {path} again: {outage.lost} tries failed, {kept}"
             told = self._redact(line(self._clock(), "warning", NAME, text))

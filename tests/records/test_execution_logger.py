@@ -322,9 +322,9 @@ def test_an_outage_is_named_once_raises_nothing_and_ends(tmp_path):
     said = console.getvalue().splitlines()
     assert [line for line in said if "CRITICAL" in line and "execution" in line] == [
         f"[2027-02-01 09:35:42] [CRITICAL] ExecutionLogger: "
-        f"cannot write {folder}/execution_{DAY}.log: File exists"
+        f"cannot write {folder}/execution_{DAY}.log: Not a directory"
     ]
-    assert logger.outages["execution"] == "File exists"
+    assert logger.outages["execution"] == "Not a directory"
     folder.unlink()
     logger.log("info", "Stream", "found")
     written = text_of(folder, f"execution_{DAY}.log")

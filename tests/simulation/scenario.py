@@ -284,7 +284,7 @@ class Scenario:
         assert self.daemon is not None
         told = lasting(recovered(self.daemon.entries(), State(now=EPOCH)))
         lived = lasting(state)
-        for name in State.__slots__:
+        for name in State.__dataclass_fields__:
             if getattr(told, name) != getattr(lived, name):
                 self.watch.breach(f"the journal's fold has another {name}")
         if abs(state.book.cash - self.broker.cash) > 1:

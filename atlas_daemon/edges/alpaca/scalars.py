@@ -31,7 +31,9 @@ class WireError(AtlasError):
 def excerpt(body: bytes | str) -> str:
     """Return the beginning of `body` on one printable line."""
     text = body if isinstance(body, str) else body[: EXCERPT_MAX * 4].decode("utf-8", "replace")
-    line = "".join(char if char.isprintable() else " " for char in text[:EXCERPT_MAX])
+    line = text[:EXCERPT_MAX]
+    if not line.isprintable():
+        line = "".join(char if char.isprintable() else " " for char in line)
     return line + ("..." if len(text) > EXCERPT_MAX else "")
 
 
