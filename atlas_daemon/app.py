@@ -116,6 +116,7 @@ class Daemon:
             run_effect=self._begin,
         )
         self._bus.watch(self._on_committed)
+        self._stream = make_stream(settings, self._credentials, self._world, self._on_stream)
         self._outlet = self._new_outlet()
         self._notifier = Notifier(self._environ)
         self._exits.callback(self._notifier.close)
@@ -124,13 +125,12 @@ class Daemon:
         """Run until stopped by a signal or `stop`. A bug of ours raises."""
         try:
             await self._serve()
-            stream = make_stream(self.settings, self._credentials, self._world, self._on_stream)
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 forever = [
                     tasks.create_task(self._bus.run(), name="bus"),
                     tasks.create_task(self._beat(), name="metronome"),
-                    tasks.create_task(stream.run(), name="stream"),
+                    tasks.create_task(self._stream.run(), name="stream"),
                     tasks.create_task(self._ping(), name="watchdog"),
                 ]
                 if isinstance(self._clock, BrokerClock):
@@ -196,6 +196,7 @@ class Daemon:
             fence=fence,
             hear=self._bus.hear,
             stop=self.stop,
+            reopen_stream=self._stream.reopen,
         )
 
     async def _serve(self) -> None:

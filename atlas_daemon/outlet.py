@@ -91,10 +91,11 @@ class Outlet:
         fence: Fence,
         hear: Hear,
         stop: Callable[[str], None],
+        reopen_stream: Callable[[str], None],
     ) -> None:
         self._client, self._quotes, self._brain = client, quotes, brain
         self._notice, self._clock, self._fence, self._hear = notice, clock, fence, hear
-        self._stop = stop
+        self._stop, self._reopen_stream = stop, reopen_stream
         self._sending: dict[str, Approved] = {}
         client.order_gate = self._ask_fence
         self._submits = asyncio.Semaphore(SUBMITS_AT_ONCE)
@@ -141,6 +142,8 @@ class Outlet:
                     self._hear(e.SuspendTradeChanged(is_on))
             case fx.SendAlert(level=level, key=key, text=text):
                 await self._notice.send(level, key, text)
+            case fx.ReopenStream(why=why):
+                self._reopen_stream(why)
             case fx.StopDaemon(why=why):
                 self._stop(why)
             case _:

@@ -99,6 +99,7 @@ class Desk:
         self.client = client
         self.heard: list[e.Event] = []
         self.stopped_by: list[str] = []
+        self.reopened_for: list[str] = []
         self.is_halted = self.is_stop_heard = self.is_shutting_down = self.is_crash = False
         self.questions = 0
         self.on_question: Callable[[int], object] = lambda number: None
@@ -119,6 +120,7 @@ class Desk:
             fence=self.fence,
             hear=self.heard.append,
             stop=self.stopped_by.append,
+            reopen_stream=self.reopened_for.append,
         )
 
     def _is_stopped(self) -> bool:
@@ -598,6 +600,8 @@ async def test_signals_come_through_with_their_regime(tmp_path):
 async def test_alerts_are_sent_and_the_end_is_passed_on(tmp_path):
     async with a_desk(tmp_path) as (desk, _):
         await desk.run(fx.SendAlert("critical", "halt", "halted"))
+        await desk.run(fx.ReopenStream("mute"))
+        assert desk.reopened_for == ["mute"]
         await desk.run(fx.StopDaemon("asked to"))
         assert desk.notice.sent == [("critical", "halt", "halted")]
         assert desk.stopped_by == ["asked to"]

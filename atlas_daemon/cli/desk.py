@@ -70,13 +70,24 @@ def stop(
 
 @plain_errors
 def resume(
-    account: AccountOption = None, as_json: JsonOption = False, config: ConfigOption = None
+    account: AccountOption = None,
+    lift_suspension: Annotated[
+        bool, typer.Option("--lift-suspension", help="Clear the broker's own suspend_trade too.")
+    ] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
 ) -> None:
     """Take the latch off, so that the daemon trades again. Asks for the account's name."""
     settings = settings_for(config)
     name = confirmed_account(settings, account, "resume trading")
     try:
-        done = ask(settings.control_socket_path, "resume", by=who(), account=name)
+        done = ask(
+            settings.control_socket_path,
+            "resume",
+            by=who(),
+            account=name,
+            lifts_suspension=lift_suspension,
+        )
     except NoDaemonError:
         raise AtlasError(
             "no daemon runs, so nothing can be put on record: start it with `atlasd run`, then "
@@ -134,7 +145,7 @@ def _stopped(done: dict[str, object]) -> str:
     if done["is_complete"]:
         said += "; no order is open"
     else:
-        said += f"; NOT COMPLETE: {done['open_orders']} of our orders are open or in doubt"
+        said += f"; NOT COMPLETE: {done['unconfirmed']} orders are not seen gone"
     return said if done["is_durable"] else f"{said}; NOT DURABLE: the latch is not on disk"
 
 

@@ -14,6 +14,7 @@ from atlas_daemon.config import Settings
 from atlas_daemon.core import events as e
 from atlas_daemon.core.errors import HaltedError, RefusedError, UsageError
 from atlas_daemon.core.events import Entry
+from atlas_daemon.core.halt_view import unconfirmed
 from atlas_daemon.core.moments import new_york_day
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.state import State
@@ -196,13 +197,15 @@ async def stop(host: Host, request: dict[str, Any], wait_s: float) -> Any:
         "is_complete": halt.is_complete,
         "is_durable": halt.is_durable and not host.fault and host.settings.latch_path.exists(),
         "open_orders": sum(1 for _ in host.state.open_orders()),
+        "unconfirmed": unconfirmed(host.state, host.policy),
     }
 
 
 async def resume(host: Host, request: dict[str, Any], wait_s: float) -> Any:
     """Take the latch off. The client says which account it means."""
     _check_account(host, request)
-    event = e.ResumeRequested(text_arg(request, "by", "control"))
+    lifts_suspension = flag_arg(request, "lifts_suspension")
+    event = e.ResumeRequested(text_arg(request, "by", "control"), lifts_suspension)
     turn = await _turn_of(host, event, wait_s)
     if not any(isinstance(entry.event, e.TradingResumed) for entry in turn):
         raise RequestError("the resume had no effect", exit_code=1)

@@ -94,6 +94,13 @@ class SuspendTrading(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class ReopenStream(Effect):
+    """Give up the stream's connection, which brings nothing, for a new one."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendAlert(Effect):
     level: str
     key: str

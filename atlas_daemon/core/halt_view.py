@@ -21,9 +21,6 @@ def halt_of(state: State, policy: Policy, now: datetime, fault: str) -> View | N
     halt = state.halt
     if halt is None:
         return None
-    snapshot = state.figures.snapshot
-    listed = snapshot.open_orders if snapshot is not None and policy.stop_scope_account else ()
-    foreign = [order for order in listed if OrderId(order.client_order_id) not in state.orders]
     return {
         "by": halt.by,
         "reason": halt.reason,
@@ -32,12 +29,20 @@ def halt_of(state: State, policy: Policy, now: datetime, fault: str) -> View | N
         "is_complete": halt.is_complete,
         "is_durable": halt.is_durable and not fault,
         "open_orders": sum(1 for _ in state.open_orders()),
-        "unconfirmed": sum(1 for _ in state.open_orders()) + len(foreign),
+        "unconfirmed": unconfirmed(state, policy),
         "suspend_trade": state.suspension,
         "flatten": None
         if not policy.flatten_on_stop
         else {"run": halt.flatten, "left": len(_left(state, policy))},
     }
+
+
+def unconfirmed(state: State, policy: Policy) -> int:
+    """Return how many orders that the stop cancels were not seen gone yet, others' too."""
+    snapshot = state.figures.snapshot
+    listed = snapshot.open_orders if snapshot is not None and policy.stop_scope_account else ()
+    others = [order for order in listed if OrderId(order.client_order_id) not in state.orders]
+    return sum(1 for _ in state.open_orders()) + len(others)
 
 
 def _left(state: State, policy: Policy) -> dict[Symbol, Decimal]:

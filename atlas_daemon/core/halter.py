@@ -63,11 +63,15 @@ def on_resume_requested(
     yield e.TradingResumed(event.by)
     yield e.AlertRaised("warning", "halt", f"resumed by {event.by}")
     snapshot = state.figures.snapshot
-    if state.suspension:
+    is_suspended = snapshot is not None and snapshot.account.suspended_by_user
+    if state.suspension or (is_suspended and event.lifts_suspension):
         yield e.SuspendTradeRequested(is_on=False)
         yield SuspendTrading(is_on=False)
-    elif snapshot is not None and snapshot.account.suspended_by_user:
-        text = "suspend_trade is set at the broker, and not by us on record: take it off there"
+    elif is_suspended:
+        text = (
+            "suspend_trade is set at the broker, and not by us on record: take it off there, or "
+            "stop and resume with --lift-suspension"
+        )
         yield e.AlertRaised("critical", "suspend", text)
     yield from ask_figures(state, {policy.benchmark})
 

@@ -78,6 +78,8 @@ class Policy:
     """Two not-founds this far apart make an unknown order lapsed."""
     stream_grace: timedelta = timedelta(seconds=5)
     """A listening stream may bring news this much later than a look-up tells it."""
+    stream_patience: timedelta = timedelta(seconds=30)
+    """A stream that is doubted is given so long to speak before it is opened anew."""
     rival_wait: timedelta = timedelta(seconds=180)
     """A stream refused for this long is held by another daemon: a ghost lives 90 s."""
     signals_wait: timedelta = timedelta(minutes=3)

@@ -123,7 +123,7 @@ def on_foreign_order_found(
 def on_stream_doubted(
     state: State, event: e.StreamDoubted, policy: Policy
 ) -> Iterator[e.Event | Effect]:
-    """A mute stream counts as none: polling stands in for it."""
+    """A mute stream counts as none: polling stands in for it until it speaks or is reopened."""
     yield e.AlertRaised("error", "stream", f"the order stream is mute: {event.why}")
     yield from ask_figures(state, {policy.benchmark})
     yield from settle_mode(state, policy)

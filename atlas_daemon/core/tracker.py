@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from . import events as e
-from .effects import Effect, FetchOrder
+from .effects import Effect, FetchOrder, ReopenStream
 from .orders import BROKER_NEWS, Order, OrderNews, OrderStatus, step
 from .policy import Policy
 from .state import State
@@ -177,10 +177,16 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
 
 
 def _doubt_of_stream(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
-    """A look-up told news long ago that the listening stream still has not brought (S112)."""
-    waits = [
-        i for i, at in state.figures.unstreamed.items() if state.now - at >= policy.stream_grace
-    ]
+    """A look-up told news long ago that the listening stream still has not brought (S112).
+
+    One that stays mute is given up for a new connection, which may be a better one.
+    """
+    figures = state.figures
+    if figures.stream == "doubted" and figures.stream_at is not None:
+        if state.now - figures.stream_at >= policy.stream_patience:
+            yield ReopenStream(figures.stream_detail)
+        return
+    waits = [i for i, at in figures.unstreamed.items() if state.now - at >= policy.stream_grace]
     if waits:
         yield e.StreamDoubted(f"it did not bring the news of {', '.join(sorted(waits)[:3])}")
 

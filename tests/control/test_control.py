@@ -68,6 +68,7 @@ def test_stop_is_answered_when_no_order_is_left(settings, path):
         "is_complete": True,
         "is_durable": True,
         "open_orders": 0,
+        "unconfirmed": 0,
     }
     assert (again["was_halted"], again["by"]) == (True, "ann")
     assert settings.latch_path.exists()

@@ -202,6 +202,13 @@ def test_s112_one_frame_of_the_stream_lifts_the_doubt() -> None:
     given(state).when(reported(WORKING, "new")).then_none_of(e.StreamReported)
 
 
+def test_s112_a_stream_that_stays_mute_is_opened_anew() -> None:
+    seen = {"stream": "doubted", "stream_at": NOW, "stream_detail": "no news of x"}
+    state = a_state(orders=[WORKING], seen=seen, mode=Mode.REDUCE_ONLY)
+    given(state).when(e.Ticked(), at=NOW + secs(29)).then_none_of(fx.ReopenStream)
+    given(state).when(e.Ticked(), at=NOW + secs(30)).then_some(fx.ReopenStream("no news of x"))
+
+
 def test_a_stream_that_is_only_a_moment_behind_is_believed() -> None:
     seen = given(a_state(orders=[WORKING])).when(reported(WORKING, "partially_filled", "4", "25"))
     told = given(seen.state).when(filled(WORKING, "4", "4", "25"))

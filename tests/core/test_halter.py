@@ -182,6 +182,12 @@ def test_resume_clears_the_brokers_latch_where_we_set_it_and_says_so_where_not()
     not_ours = given(a_state(seen=suspended, **COMPLETE)).when(RESUME)
     not_ours.then_none_of(fx.SuspendTrading)
     assert any("not by us on record" in alert.text for alert in not_ours.all(e.AlertRaised))
+    lifted = e.ResumeRequested("op", lifts_suspension=True)
+    told = given(a_state(seen=suspended, **COMPLETE)).when(lifted)
+    told.then_some(e.TradingResumed, e.SuspendTradeRequested(False), fx.SuspendTrading(False))
+    assert not any("not by us" in alert.text for alert in told.all(e.AlertRaised))
+    nothing_to_lift = given(a_state(**COMPLETE)).when(lifted)
+    nothing_to_lift.then_none_of(fx.SuspendTrading)
 
 
 # Ends by our own exception.

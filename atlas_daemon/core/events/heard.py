@@ -70,9 +70,10 @@ class StopRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequested(Event):
-    """The operator takes the latch off."""
+    """The operator takes the latch off, and the broker's suspend_trade too where asked for."""
 
     by: str
+    lifts_suspension: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NoReturn
 
 import aiohttp
 import msgspec
@@ -110,6 +111,9 @@ class TradeStream:
         self._sleep = sleep
         self._jitter = jitter
         self._ack_timeout_s = ack_timeout_s
+        self._patience: asyncio.Timeout | None = None
+        """Runs out when somebody gives up a link that listens."""
+        self._given_up = ""
 
     async def run(self) -> None:
         """Keep the link up until cancelled; then close it politely."""
@@ -123,6 +127,12 @@ class TradeStream:
             await self._sleep(backoff_s(ended.status, failures, self._jitter()))
             failures += 1
 
+    def reopen(self, why: str) -> None:
+        """Give up a link that listens, and connect anew; nothing where none does."""
+        if self._patience is not None:
+            self._given_up = why
+            self._patience.reschedule(asyncio.get_running_loop().time())
+
     async def _one_link(self) -> tuple[StreamState, float]:
         """Connect, subscribe and listen until the link ends; return how, and the seconds it did."""
         now = asyncio.get_running_loop().time
@@ -133,8 +143,7 @@ class TradeStream:
                 try:
                     await self._subscribe(socket)
                     since = now()
-                    while True:
-                        await self._next(socket)
+                    await self._listen(socket)
                 finally:
                     await socket.close()
         except _LinkEndedError as ended:
@@ -161,6 +170,20 @@ class TradeStream:
         await self._say(socket, {"action": "listen", "data": {"streams": [STREAM]}})
         await self._hear(socket, Listening, "listen")
         self._on_event(StreamState(LinkStatus.LISTENING))
+
+    async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> NoReturn:
+        """Take messages until the link ends or somebody gives it up."""
+        try:
+            async with asyncio.timeout(None) as patience:
+                self._patience = patience
+                while True:
+                    await self._next(socket)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            raise _LinkEndedError(LinkStatus.LOST, f"given up: {self._given_up}") from None
+        finally:
+            self._patience, self._given_up = None, ""
 
     async def _say(
         self, socket: aiohttp.ClientWebSocketResponse, message: dict[str, object]

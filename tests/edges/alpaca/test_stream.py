@@ -243,6 +243,28 @@ async def test_a_dropped_link_is_lost_and_comes_back() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_link_that_is_given_up_is_closed_politely_and_opened_anew() -> None:
+    async with running_stub() as stub:
+        stub.links.extend([a_link(stub, then=stub.heard), a_link(stub)])
+        listener = Listener(stub, naps=2)
+        told = listener.stream._on_event
+        details = []
+
+        def hear(news: StreamNews) -> None:
+            told(news)
+            if news == StreamState(LinkStatus.LISTENING) and not details:
+                listener.stream.reopen("too early: it does not listen yet")
+                asyncio.get_running_loop().call_soon(listener.stream.reopen, "mute")
+            if isinstance(news, StreamState) and news.status is LinkStatus.LOST:
+                details.append(news.detail)
+
+        listener.stream._on_event = hear
+        assert await listener.run() == ["connecting", "listening", "lost"] * 2
+    assert details == ["given up: mute", "closed by the broker: 1001 going away"]
+    assert stub.closed_with[0] == 1000
+
+
+@pytest.mark.asyncio
 async def test_a_broker_that_is_not_there_is_lost() -> None:
     async with running_stub() as stub:
         url = stub.url
