@@ -11,6 +11,7 @@ from atlas_daemon.core.spelling import (
     dollars,
     gain,
     moment_text,
+    order_status,
     percent,
     shares,
     span,
@@ -59,7 +60,7 @@ def order_lines(orders: Sequence[View]) -> list[str]:
             shares(_d(o["qty"])),
             shares(_d(o["filled_qty"])),
             "-" if o["filled_avg_price"] is None else dollars(_d(o["filled_avg_price"])),
-            o["status"] + (f" ({o['reason']})" if o["reason"] else ""),
+            order_status(o["status"], o["reason"], o["evidence"]),
             span(o["age_s"]),
             o["id"],
         )

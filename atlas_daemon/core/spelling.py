@@ -79,3 +79,9 @@ def weekday_text(day: date) -> str:
 def moment_text(at: datetime) -> str:
     """Return an aware moment as `2025-11-18 14:32:05 ET`."""
     return f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S} ET"
+
+
+def order_status(status: str, reason: str, evidence: str) -> str:
+    """Return an order's status, why it is so, and what is known of one in doubt."""
+    why = "; ".join(text for text in (reason, evidence) if text)
+    return f"{status} ({why})" if why else status

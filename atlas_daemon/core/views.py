@@ -12,7 +12,7 @@ from .book_views import activities, cash_dispute, foreign_orders
 from .frozen import replace
 from .halt_view import halt_of
 from .moments import NEW_YORK, new_york_day
-from .orders import Order
+from .orders import Order, OrderStatus
 from .performance import performance_of
 from .plain import age, moment, rounded, share, text
 from .policy import Policy
@@ -84,7 +84,10 @@ def why_not_ready(state: State, fault: str) -> str:
 
 def orders_of(state: State, now: datetime) -> list[View]:
     """Return the orders that are open and those of the present run, oldest first."""
-    return [_order(order, now) for order in state.orders.values()]
+    return [
+        _order(order, now) | {"evidence": _evidence(state, order)}
+        for order in state.orders.values()
+    ]
 
 
 def market_of(now: datetime) -> View:
@@ -227,6 +230,19 @@ def _order(order: Order, now: datetime) -> View:
         "age_s": age(order.sent_at, now),
         "reason": order.reason,
     }
+
+
+def _evidence(state: State, order: Order) -> str:
+    """Return what is known of an unknown order: how often it was sent, looked for, not found."""
+    if order.status is not OrderStatus.UNKNOWN:
+        return ""
+    order_id, seen = order.draft.order_id, state.figures
+    told = [f"sent {order.sends} time{'s'[: order.sends != 1]}"]
+    if (looked_at := seen.looked_up.get(order_id)) is not None:
+        told.append(f"looked for at {looked_at.astimezone(NEW_YORK):%H:%M:%S} New York")
+    if missed := seen.not_found.get(order_id, ()):
+        told.append(f"not found {len(missed)} time{'s'[: len(missed) != 1]}")
+    return ", ".join(told)
 
 
 def _run(state: State, run: Run) -> View:

@@ -15,6 +15,7 @@ from atlas_daemon.core.spelling import (
     dollars,
     gain,
     moment_text,
+    order_status,
     percent,
     shares,
     span,
@@ -176,7 +177,7 @@ def _orders(orders: Sequence[View]) -> str:
             order["side"],
             shares(_d(order["qty"])),
             shares(_d(order["filled_qty"])),
-            order["status"],
+            order_status(order["status"], order["reason"], order["evidence"]),
             span(order["age_s"]),
             order["id"],
         )

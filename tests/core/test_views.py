@@ -171,12 +171,16 @@ def test_an_order_in_doubt_is_shown_with_its_age():
     )
     order = Order(draft, OrderStatus.UNKNOWN, NOW, NOW, NOW)
     state = replace(folded(started()), orders={draft.order_id: order})
+    looked = {"looked_up": {draft.order_id: NOW}, "not_found": {draft.order_id: (NOW, NOW)}}
+    state = replace(state, figures=replace(state.figures, **looked))
 
     shown = orders_of(state, NOW + timedelta(seconds=7))[0]
 
     assert shown["is_open"]
     assert shown["is_in_doubt"]
     assert (shown["status"], shown["age_s"]) == ("unknown", 7)
+    assert shown["evidence"].startswith("sent 1 time, looked for at ")
+    assert shown["evidence"].endswith("New York, not found 2 times")
 
 
 def test_a_foreign_order_leaves_the_view_with_the_brokers_list():
