@@ -8,6 +8,7 @@ splits leave the file; nothing else dated after the window is looked at.
 
 import csv
 import gzip
+import zlib
 from collections.abc import Collection, Iterable
 from datetime import date
 from pathlib import Path
@@ -23,6 +24,8 @@ from atlas_daemon.core.brain import FailureKind, SignalsError
 REQUIRED = ("date", "symbol", "high", "close", "volume")
 OPTIONAL = ("adj_factor", "split", "dividend")
 BATCH_ROWS = 131_072
+DAMAGE = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error)
+"""What a file that is no such file ends in, by whichever reader looks first."""
 
 
 def load_bars(path: Path, symbols: Collection[str] | None, start: date, end: date) -> Bars:
@@ -35,8 +38,9 @@ def load_bars(path: Path, symbols: Collection[str] | None, start: date, end: dat
     if not path.is_file():
         raise SignalsError(f"{path}: no such file of bars", FailureKind.CONFIG)
     try:
-        return _load(path, symbols, start, end)
-    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is infinite the checks name
+            return _load(path, symbols, start, end)
+    except DAMAGE as error:
         text = f"{path}: cannot be read as bars: {error}"
         raise SignalsError(text, FailureKind.CONFIG) from error
 

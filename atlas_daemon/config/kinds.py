@@ -307,5 +307,5 @@ def _listed(text: str) -> object:
 
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnfitError from error

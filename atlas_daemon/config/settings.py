@@ -142,7 +142,7 @@ class Settings:
         """
         wanted = set(sections) or set(SECTIONS) - NOT_IN_DIGEST
         unknown = wanted - set(SECTIONS)
-        assert not unknown, f"no such sections: {unknown}"
+        assert not unknown, f"no such sections: {sorted(unknown)}"
         lines = (
             f"{name}={_canonical(self.found[name].value)}\n"
             for name, key in sorted(KEYS.items())

@@ -130,7 +130,7 @@ def _tables(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {_reason(error)}") from error
     # Decimal answers an exponent beyond all measure with an ArithmeticError.
-    except (ValueError, ArithmeticError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {_reason(error)}") from error
 
 
@@ -234,7 +234,9 @@ def _spelled(value: object) -> str:
     if isinstance(value, str):
         return '"' + repr(value)[1:-1] + '"'
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_spelled(item) for item in value) + "]"
+        # No key takes a list of lists: what stands in one may be nested without end.
+        items = ("[...]" if isinstance(item, list | tuple) else _spelled(item) for item in value)
+        return "[" + ", ".join(items) + "]"
     if isinstance(value, dict):
         return "{...}"
     return str(value)

@@ -23,6 +23,9 @@ from atlas_daemon.core.brain import (
 from atlas_daemon.core.values import Symbol
 
 DEADLINE_S = 120.0
+REPLY_MAX = 4 * 1024 * 1024
+"""Bytes of an answer; one of all US equities with a note for each has a quarter of it."""
+REASON_MAX = 300
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 
@@ -71,11 +74,14 @@ class ChildBrain:
 
 def read_reply(out: bytes, complaints: bytes, code: int) -> SignalsAnswer:
     """Return the answer in a child's output. Raises SignalsError where there is none."""
+    if len(out) > REPLY_MAX:
+        raise SignalsError(f"the child wrote {len(out)} bytes: no answer has over {REPLY_MAX}")
     try:
         reply = msgspec.json.decode(out, type=WorkerReply)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         last = complaints.decode(errors="replace").strip().splitlines()[-1:]
-        raise SignalsError(f"the child ended with {code}: {' '.join(last)[:300]}") from None
+        raise SignalsError(f"the child ended with {code}: {' '.join(last)[:REASON_MAX]}") from None
     if reply.answer is None:
-        raise SignalsError(reply.error or "no reason given", reply.kind or FailureKind.DATA)
+        reason = " ".join((reply.error or "").split())[:REASON_MAX]
+        raise SignalsError(reason or "no reason given", reply.kind or FailureKind.DATA)
     return reply.answer

@@ -13,6 +13,7 @@ import msgspec
 
 from atlas_daemon.core.values import Quote, Symbol
 from atlas_daemon.edges.alpaca.scalars import WireError, moment, number, read
+from atlas_daemon.edges.alpaca.shapes import Text
 from atlas_daemon.edges.alpaca.ticket import symbol_of
 
 T = TypeVar("T")
@@ -49,11 +50,11 @@ class TradeWire(msgspec.Struct):
 
 
 class _Quotes(msgspec.Struct):
-    quotes: dict[str, QuoteWire | None]
+    quotes: dict[Text, QuoteWire | None]
 
 
 class _Trades(msgspec.Struct):
-    trades: dict[str, TradeWire | None]
+    trades: dict[Text, TradeWire | None]
 
 
 class LatestQuotes:

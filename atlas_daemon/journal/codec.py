@@ -56,10 +56,10 @@ def encode(event: Event) -> tuple[str, str]:
 def decode(seq: int, name: str, payload: str) -> Event:
     """Return the event of entry `seq`; JournalError naming both where it cannot be read."""
     if name not in EVENT_KINDS:
-        raise JournalError(f"journal entry {seq}: unknown event type {name!r}")
+        raise JournalError(f"journal entry {seq}: unknown event type {_shown(name)}")
     try:
         return _decoder(name).decode(payload)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise JournalError(f"journal entry {seq}: {name} cannot be read: {error}") from error
 
 
@@ -75,7 +75,15 @@ def moment(seq: int, text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except (TypeError, ValueError) as error:
-        raise JournalError(f"journal entry {seq}: {text!r} is not a time") from error
+        raise JournalError(f"journal entry {seq}: {_shown(text)} is not a time") from error
     if at.tzinfo is None:
-        raise JournalError(f"journal entry {seq}: {text!r} has no time zone")
-    return at.astimezone(UTC)
+        raise JournalError(f"journal entry {seq}: {_shown(text)} has no time zone")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise JournalError(f"journal entry {seq}: {_shown(text)} is no time in UTC") from error
+
+
+def _shown(found: object) -> str:
+    """Return what a damaged row has in the place of a text, cut to a line."""
+    return repr(found[:80] if isinstance(found, str | bytes) else found)

@@ -22,6 +22,7 @@ Connect = Callable[..., sqlite3.Connection]
 """`sqlite3.connect`, or something that takes its arguments and may fail on purpose."""
 
 BUSY_TIMEOUT_S = 2.0
+SAID_MAX = 300
 
 # Conditions of the disk that may pass, and of a second writer; by SQLite's primary result code.
 _FULL = {
@@ -105,10 +106,10 @@ def inspect(path: Path, connect: Connect, account: str | None) -> int:
             rows = connection.execute(
                 "SELECT schema_version, application, account_mode, account_name FROM meta"
             ).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if "no such" in str(error):
             raise JournalError(f"{path} is not a journal of {APPLICATION}") from error
-        raise JournalError(f"journal {path} cannot be read: {error}") from error
+        raise JournalError(f"journal {path} cannot be read: {_said(error)}") from error
     if len(rows) != 1 or rows[0][1] != APPLICATION:
         raise JournalError(f"{path} is not a journal of {APPLICATION}")
     version, _, mode, name = rows[0]
@@ -166,8 +167,9 @@ def reading(path: Path) -> Iterator[None]:
     """Raise what SQLite says of a read as JournalError."""
     try:
         yield
-    except sqlite3.Error as error:
-        raise JournalError(f"journal {path} cannot be read: {error}") from error
+    # SQLite quotes damaged text in its complaints, which are then no text themselves.
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise JournalError(f"journal {path} cannot be read: {_said(error)}") from error
 
 
 @contextmanager
@@ -179,6 +181,13 @@ def writing(path: Path) -> Iterator[None]:
         raise JournalFullError(f"journal {path} cannot be written: {error.strerror}") from error
     except sqlite3.Error as error:
         raise _write_error(path, error) from error
+    except UnicodeDecodeError as error:
+        raise JournalError(f"journal {path} cannot be read: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """Return what SQLite says on one line: it quotes what it found in a damaged file."""
+    return " ".join(str(error).split())[:SAID_MAX]
 
 
 def _write_error(path: Path, error: sqlite3.Error) -> AtlasError:

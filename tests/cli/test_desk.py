@@ -60,7 +60,7 @@ def test_a_latch_that_cannot_be_written_is_an_error(shell):
     assert "the latch cannot be written" in said.output
 
 
-def test_resume_wants_the_accounts_name(shell):
+def test_s168_resume_wants_the_accounts_name(shell):
     with DeskThread(shell.settings):
         shell("stop")
         silent = shell("resume")
@@ -75,7 +75,7 @@ def test_resume_wants_the_accounts_name(shell):
     assert not shell.settings.latch_path.exists()
 
 
-def test_resume_asks_a_person_to_type_it(shell, monkeypatch):
+def test_s168_resume_asks_a_person_to_type_it(shell, monkeypatch):
     monkeypatch.setattr(commands, "is_terminal", lambda: True)
     with DeskThread(shell.settings):
         shell("stop")

@@ -129,7 +129,7 @@ def test_live_manages_only_what_was_bought_unless_told_otherwise(desk):
         ),
     ],
 )
-def test_s176_keys_that_contradict_each_other_are_refused_naming_both(desk, toml, said):
+def test_keys_that_contradict_each_other_are_refused_naming_both(desk, toml, said):
     with pytest.raises(ConfigError) as caught:
         desk.toml(toml).load()
     assert str(caught.value).startswith(said)
@@ -177,7 +177,7 @@ def test_what_changed_between_two_loads_is_named(desk):
     assert before.changed(before) == ()
 
 
-def test_s177_the_digest_follows_values_and_not_where_they_came_from(desk):
+def test_the_digest_follows_values_and_not_where_they_came_from(desk):
     plain = desk.load().digest()
     assert len(plain) == 64
     desk.toml("[risk]\nmax_position_pct = 0.150\n").env(STATE_DIRECTORY="/var/lib/atlas")

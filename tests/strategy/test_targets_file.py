@@ -67,7 +67,7 @@ def test_columns_in_another_order_and_a_byte_order_mark_are_read(tmp_path):
         (HEADER + '"SPY,1,2027-01-29\n', "cannot be read as targets"),
     ],
 )
-def test_a_flawed_file_is_refused_whole_with_its_line(tmp_path, text, words):
+def test_s144_a_flawed_file_is_refused_whole_with_its_line(tmp_path, text, words):
     path = tmp_path / "targets.csv" if text is None else targets_file(tmp_path, text)
     with pytest.raises(SignalsError) as caught:
         read_targets(path, DAY)
@@ -83,7 +83,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
         read_targets(path, DAY)
 
 
-def test_a_symbol_that_the_bars_do_not_know_is_refused_with_its_line(tmp_path):
+def test_s144_a_symbol_that_the_bars_do_not_know_is_refused_with_its_line(tmp_path):
     path = targets_file(tmp_path, HEADER + "SPY,.5,2027-01-29\nZZZ,.5,2027-01-29\n")
     targets = read_targets(path, DAY)
     refuse_unknown(path, targets, {"SPY", "ZZZ"})

@@ -25,11 +25,11 @@ from atlas_daemon.edges.alpaca.faults import (
     RefusalKind,
     Unknown,
 )
+from atlas_daemon.edges.alpaca.pool import Gate
 from atlas_daemon.edges.alpaca.scalars import stamp
 from atlas_daemon.edges.alpaca.ticket import Ticket, order_path, symbol_of
 from atlas_daemon.edges.alpaca.transport import (
     Answer,
-    Gate,
     SessionSource,
     Transport,
     check_page,

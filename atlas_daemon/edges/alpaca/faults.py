@@ -13,10 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 from atlas_daemon.core.errors import AtlasError
-from atlas_daemon.edges.alpaca.scalars import WireError, excerpt, read
+from atlas_daemon.edges.alpaca.scalars import WireError, excerpt, read, said
 
 RESET_MAX_S, RESET_PAST_S = 3600.0, 60.0
 """A reset later than in an hour or earlier than a minute ago is no limit per minute."""
+CODE_DIGITS_MAX = 18
 
 
 class RefusalKind(StrEnum):
@@ -217,11 +218,11 @@ def _error_of(body: bytes) -> tuple[int | None, str, dict[str, str]]:
     except WireError:
         return None, excerpt(body), {}
     code, message = fields.pop("code", None), fields.pop("message", "")
-    if isinstance(code, str) and code.isascii() and code.isdigit():
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) <= CODE_DIGITS_MAX:
         code = int(code)
-    if not isinstance(code, int) or isinstance(code, bool):
+    if not isinstance(code, int) or isinstance(code, bool) or abs(code) >= 10**CODE_DIGITS_MAX:
         code = None
-    return code, excerpt(str(message)), {key: excerpt(str(fields[key])) for key in fields}
+    return code, said(message), {excerpt(key): said(fields[key]) for key in fields}
 
 
 TEXTS: tuple[tuple[str, RefusalKind], ...] = (

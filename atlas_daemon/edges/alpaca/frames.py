@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from atlas_daemon.edges.alpaca.scalars import WireError, excerpt, moment, number, read
-from atlas_daemon.edges.alpaca.shapes import OrderWire
+from atlas_daemon.edges.alpaca.shapes import OrderWire, Text
 from atlas_daemon.edges.alpaca.wire import OrderRecord, order_record
 
+CODE_MAX = 10**9
+"""No code of an error frame has over nine digits."""
 
-@dataclass(frozen=True, slots=True)
-class TradeUpdate:
+
+class TradeUpdate(msgspec.Struct, frozen=True, gc=False):
     """Something happened to an order; `price` and `qty` are this execution's, if it is one.
 
     What counts is cumulative and in `order`: `filled_qty`, `filled_avg_price`, `status`.
@@ -64,8 +66,8 @@ Frame = TradeUpdate | Authorization | Listening | Complaint | Stranger
 
 
 class _Envelope(msgspec.Struct):
-    stream: str | None = None
-    action: str | None = None
+    stream: Text | None = None
+    action: Text | None = None
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -76,7 +78,7 @@ class _AuthorizationWire(msgspec.Struct):
 
 
 class _ListeningWire(msgspec.Struct):
-    streams: list[str] | None = None
+    streams: list[Text] | None = None
 
 
 class _ComplaintWire(msgspec.Struct):
@@ -85,15 +87,22 @@ class _ComplaintWire(msgspec.Struct):
     code: Any = None
 
 
-class _UpdateWire(msgspec.Struct):
-    event: str
+class _UpdateWire(msgspec.Struct, gc=False):
+    event: Text
     order: OrderWire
-    execution_id: str | None = None
+    execution_id: Text | None = None
     price: Any = None
     qty: Any = None
     position_qty: Any = None
     timestamp: Any = None
     at: Any = None
+
+
+class _UpdateFrame(msgspec.Struct, gc=False, tag_field="stream", tag="trade_updates"):
+    data: _UpdateWire
+
+
+_update_frames = msgspec.json.Decoder(_UpdateFrame, float_hook=Decimal)
 
 
 def is_heartbeat(frame: bytes | str) -> bool:
@@ -103,6 +112,12 @@ def is_heartbeat(frame: bytes | str) -> bool:
 
 def frame(raw: bytes | str) -> Frame:
     """Read one frame, text or binary JSON; raises WireError on anything else."""
+    try:
+        update = _update_frames.decode(raw).data  # nearly every frame is one: read in one go
+    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
+        pass  # another frame, or what the readers below name the fault of
+    else:
+        return _update(update)
     envelope = read(raw, _Envelope, "frame")
     data = bytes(envelope.data)
     match envelope.stream:
@@ -118,6 +133,8 @@ def frame(raw: bytes | str) -> Frame:
     if envelope.stream == "error" or envelope.action == "error":
         complaint = read(data, _ComplaintWire, "error frame")
         code = complaint.code if isinstance(complaint.code, int) else None
+        if code is not None and not 0 <= code < CODE_MAX:
+            code = None
         text = complaint.error_message or complaint.message or "no reason given"
         return Complaint(code, excerpt(text))
     if envelope.stream is None:

@@ -3,26 +3,31 @@
 No meaning lives here: `Any` fields are numbers and moments, which `wire` reads by `scalars`.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+TEXT_MAX = 256
+"""Characters of a name, an id or a word: Alpaca's longest id has 128. Longer is damage."""
+Text = Annotated[str, msgspec.Meta(max_length=TEXT_MAX)]
+HttpStatus = Annotated[int, msgspec.Meta(ge=100, le=599)]
 
-class OrderWire(msgspec.Struct):
-    """An order, in REST and inside a trade update."""
 
-    id: str
-    status: str
-    client_order_id: str | None = None
-    symbol: str | None = None
-    side: str | None = None
-    type: str | None = None
-    order_type: str | None = None
-    order_class: str | None = None
-    time_in_force: str | None = None
-    asset_class: str | None = None
-    replaces: str | None = None
-    replaced_by: str | None = None
+class LegWire(msgspec.Struct):
+    """An order that stands for itself, or a leg of another: a leg has none of its own."""
+
+    id: Text
+    status: Text
+    client_order_id: Text | None = None
+    symbol: Text | None = None
+    side: Text | None = None
+    type: Text | None = None
+    order_type: Text | None = None
+    order_class: Text | None = None
+    time_in_force: Text | None = None
+    asset_class: Text | None = None
+    replaces: Text | None = None
+    replaced_by: Text | None = None
     qty: Any = None
     notional: Any = None
     filled_qty: Any = None
@@ -37,15 +42,20 @@ class OrderWire(msgspec.Struct):
     canceled_at: Any = None
     expires_at: Any = None
     created_at: Any = None
-    legs: list["OrderWire"] | None = None
+
+
+class OrderWire(LegWire):
+    """An order, in REST and inside a trade update."""
+
+    legs: list[LegWire] | None = None
 
 
 class AccountWire(msgspec.Struct):
     """The account."""
 
-    status: str
-    id: str | None = None
-    account_number: str | None = None
+    status: Text
+    id: Text | None = None
+    account_number: Text | None = None
     equity: Any = None
     cash: Any = None
     buying_power: Any = None
@@ -58,22 +68,22 @@ class AccountWire(msgspec.Struct):
 class PositionWire(msgspec.Struct):
     """A position."""
 
-    symbol: str
+    symbol: Text
     qty: Any
     avg_entry_price: Any = None
     qty_available: Any = None
     current_price: Any = None
-    side: str | None = None
-    asset_class: str | None = None
+    side: Text | None = None
+    asset_class: Text | None = None
 
 
 class AssetWire(msgspec.Struct):
     """An asset."""
 
-    symbol: str
+    symbol: Text
     tradable: bool
     fractionable: bool | None = None
-    status: str | None = None
+    status: Text | None = None
 
 
 class ClockWire(msgspec.Struct):
@@ -88,24 +98,24 @@ class ClockWire(msgspec.Struct):
 class DayWire(msgspec.Struct):
     """One day of the calendar, New York wall times."""
 
-    date: str
-    open: str
-    close: str
+    date: Text
+    open: Text
+    close: Text
 
 
 class ActivityWire(msgspec.Struct):
     """An account activity: a trade or anything else that moved money or shares."""
 
-    id: str
-    activity_type: str
-    symbol: str | None = None
-    side: str | None = None
-    order_id: str | None = None
-    type: str | None = None
-    order_status: str | None = None
-    status: str | None = None
+    id: Text
+    activity_type: Text
+    symbol: Text | None = None
+    side: Text | None = None
+    order_id: Text | None = None
+    type: Text | None = None
+    order_status: Text | None = None
+    status: Text | None = None
     description: str | None = None
-    date: str | None = None
+    date: Text | None = None
     transaction_time: Any = None
     created_at: Any = None
     qty: Any = None
@@ -118,8 +128,8 @@ class ActivityWire(msgspec.Struct):
 class CancelWire(msgspec.Struct):
     """One line of the answer to cancel-all."""
 
-    id: str
-    status: int
+    id: Text
+    status: HttpStatus
 
 
 class ConfigurationsWire(msgspec.Struct):

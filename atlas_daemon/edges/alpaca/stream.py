@@ -89,7 +89,8 @@ class TradeStream:
 
     `on_event` is called on the loop, synchronously, and must not block; what it raises ends
     `run()`. `session_factory` (`transport.open_session`) gives a fresh session for each
-    connection; the stream closes it. `jitter` returns a number in [0, 1).
+    connection; the stream closes it. `jitter` returns a number in [0, 1). `room` is awaited before
+    each frame: what is not read yet waits at the broker's end.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class TradeStream:
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
+        room: Callable[[], Awaitable[object]] | None = None,
         ack_timeout_s: float = 10.0,
     ) -> None:
         self._url = url
@@ -110,6 +112,7 @@ class TradeStream:
         self._on_event = on_event
         self._sleep = sleep
         self._jitter = jitter
+        self._room = room
         self._ack_timeout_s = ack_timeout_s
         self._patience: asyncio.Timeout | None = None
         """Runs out when somebody gives up a link that listens."""
@@ -209,6 +212,8 @@ class TradeStream:
 
     async def _next(self, socket: aiohttp.ClientWebSocketResponse) -> Frame | None:
         """Take one message and tell what it says; None where it says nothing."""
+        if self._room is not None:
+            await self._room()
         message = await socket.receive()
         if message.type not in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
             raise _LinkEndedError(LinkStatus.LOST, _ending(socket, message))

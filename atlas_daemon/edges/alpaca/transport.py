@@ -30,6 +30,7 @@ from atlas_daemon.edges.alpaca.faults import (
     error_for,
     wait_of,
 )
+from atlas_daemon.edges.alpaca.pool import CleanConnector, Gate, GatedRequest, asked_for
 from atlas_daemon.edges.alpaca.scalars import excerpt
 
 RETRY_S = (1.0, 2.0, 4.0)
@@ -37,6 +38,8 @@ RETRY_S = (1.0, 2.0, 4.0)
 WAIT_MAX_S = 60.0
 """A GET waits no longer for a rate limit; the caller is told instead."""
 CONNECT_TIMEOUT_S = 10.0
+BODY_MAX = 64 * 1024 * 1024
+"""Bytes of an answer; the longest list there is, of all assets, has a tenth of it."""
 HEADERS_READ = (
     "Date",
     "Retry-After",
@@ -49,9 +52,6 @@ HEADERS_READ = (
 """The headers anybody here looks at, by the names they are read under (Alpaca's case varies)."""
 
 ORDINARY = {RefusalKind.NOT_FOUND, RefusalKind.NOT_CANCELABLE}
-
-Gate = Callable[[], None]
-"""Asked on a connection that stands, before a request's first byte; raises to hold it back."""
 
 OpenSession = Callable[[], aiohttp.ClientSession]
 SessionSource = aiohttp.ClientSession | OpenSession | None
@@ -187,10 +187,10 @@ class Transport:
             )
             return classify(method, None, failure=error, may_have_arrived=not never_left), None
         seen = {name: response.headers[name] for name in HEADERS_READ if name in response.headers}
-        self._logger.debug(
-            "%s %s -> %d request %s: %s",
-            *(method, url, response.status, seen.get("X-Request-ID", "-"), excerpt(raw)),
-        )
+        if self._logger.isEnabledFor(logging.DEBUG):
+            request_id = seen.get("X-Request-ID", "-")
+            text = "%s %s -> %d request %s: %s"
+            self._logger.debug(text, method, url, response.status, request_id, excerpt(raw))
         verdict = classify(method, response.status, raw, seen, wall_s=self._wall())
         self._heed(verdict, seen, budget)
         if isinstance(verdict, Accepted):
@@ -215,21 +215,36 @@ class Transport:
         self._logger.log(level, "%s failed: %s", what, _brief(verdict))
 
 
-def open_session(connector: aiohttp.BaseConnector | None = None) -> aiohttp.ClientSession:
+def open_session() -> aiohttp.ClientSession:
     """Open a session that keeps no cookies, asks no environment and follows no redirect.
 
     Keys go to the address that was configured and nowhere else, websockets included.
     """
     trace = aiohttp.TraceConfig(trace_config_ctx_factory=_Asked)
     trace.on_request_redirect.append(_refuse_redirect)
-    trace.on_connection_create_end.append(_ask_gate)
-    trace.on_connection_reuseconn.append(_ask_gate)
+    trace.on_request_start.append(_remember_gate)
     return aiohttp.ClientSession(
-        connector=connector,
+        connector=CleanConnector(),
+        request_class=GatedRequest,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         trace_configs=[trace],
+        response_class=BoundedResponse,
     )
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """An answer that is not read beyond `BODY_MAX`: it may have no end."""
+
+    async def read(self) -> bytes:
+        """Return the whole body; ClientPayloadError where it is longer than any of Alpaca's."""
+        chunks, size = [], 0
+        async for chunk in self.content.iter_any():
+            size += len(chunk)
+            if size > BODY_MAX:
+                raise aiohttp.ClientPayloadError(f"an answer of over {BODY_MAX} bytes")
+            chunks.append(chunk)
+        return b"".join(chunks)
 
 
 class _Asked(SimpleNamespace):
@@ -239,9 +254,12 @@ class _Asked(SimpleNamespace):
         super().__init__(gate=trace_request_ctx)
 
 
-async def _ask_gate(session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
-    if context.gate is not None:
-        context.gate()
+async def _remember_gate(
+    session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    start: aiohttp.TraceRequestStartParams,
+) -> None:
+    asked_for.set(context.gate)
 
 
 async def _refuse_redirect(
@@ -289,7 +307,10 @@ def _brief(verdict: Verdict) -> str:
 
 
 def _count(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+    """Return the count that a header gives; none has more than nine digits."""
+    if text is None or len(text) > 9 or not (text.isascii() and text.isdigit()):
+        return None
+    return int(text)
 
 
 def check_page(field: str, size: int, least: int, most: int) -> None:

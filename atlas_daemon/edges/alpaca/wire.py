@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from atlas_daemon.core.values import (
     ZERO,
     Account,
@@ -31,6 +33,7 @@ from atlas_daemon.edges.alpaca.scalars import (
     needed_number,
     number,
     read,
+    said,
 )
 from atlas_daemon.edges.alpaca.shapes import (
     AccountWire,
@@ -40,6 +43,7 @@ from atlas_daemon.edges.alpaca.shapes import (
     ClockWire,
     ConfigurationsWire,
     DayWire,
+    LegWire,
     OrderWire,
     PositionWire,
 )
@@ -47,8 +51,7 @@ from atlas_daemon.edges.alpaca.shapes import (
 NEW_YORK = ZoneInfo("America/New_York")
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRecord:
+class OrderRecord(msgspec.Struct, frozen=True, gc=False):
     """An order as Alpaca reports it; statuses and types that we do not know stay text."""
 
     id: BrokerOrderId
@@ -280,13 +283,14 @@ def configurations(body: bytes) -> Configurations:
         suspend_trade=wire.suspend_trade,
         no_shorting=bool(wire.no_shorting),
         fractional_trading=bool(wire.fractional_trading),
-        max_margin_multiplier=str(wire.max_margin_multiplier or ""),
+        max_margin_multiplier=said(wire.max_margin_multiplier or ""),
     )
 
 
-def order_record(wire: OrderWire) -> OrderRecord:
+def order_record(wire: LegWire) -> OrderRecord:
     """Turn the shape of an order into the record; raises WireError where it contradicts itself."""
     status = wire.status.strip().lower()
+    legs = wire.legs if isinstance(wire, OrderWire) else None
     filled = number(wire.filled_qty, "order.filled_qty")
     if filled is None and status in {"filled", "partially_filled"}:
         raise WireError(f"order {excerpt(wire.id)}: {status} without filled_qty")
@@ -320,7 +324,7 @@ def order_record(wire: OrderWire) -> OrderRecord:
         asset_class=wire.asset_class or "us_equity",
         replaces=wire.replaces,
         replaced_by=wire.replaced_by,
-        legs=tuple(order_record(leg) for leg in wire.legs or ()),
+        legs=tuple(order_record(leg) for leg in legs or ()),
     )
 
 
@@ -369,6 +373,6 @@ def _activity_record(wire: ActivityWire) -> Activity:
         leaves_qty=number(wire.leaves_qty, "activity.leaves_qty"),
         fill_type=(wire.type or "") if wire.activity_type == "FILL" else "",
         order_status=wire.order_status or "",
-        description=wire.description or "",
+        description=excerpt(wire.description or ""),
         status=(wire.status or "").lower(),
     )

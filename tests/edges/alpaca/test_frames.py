@@ -71,3 +71,9 @@ def test_frames_of_every_kind_are_told_apart(told, heard) -> None:
 def test_s097_a_frame_that_cannot_be_read_is_a_wire_error(garbage) -> None:
     with pytest.raises(WireError):
         frames.frame(garbage)
+
+
+def test_s093_an_update_without_any_id_is_unread_and_never_guessed_at() -> None:
+    for order in (an_order(id="", client_order_id=""), an_order(id=None, client_order_id=None)):
+        with pytest.raises(WireError):
+            frames.frame(raw(a_trade_update(order=order)))
