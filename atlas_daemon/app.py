@@ -71,7 +71,7 @@ class Daemon:
         self._subscribers: list[Subscriber] = []
         self._stopping = asyncio.Event()
         self._exits = contextlib.AsyncExitStack()
-        self._effects: set[asyncio.Task[None]] = set()
+        self._effects: dict[asyncio.Task[None], None] = {}  # ended in the order they began
         self._tasks: asyncio.TaskGroup | None = None
         self._shutdown_by = self._number = ""
         self.url = ""
@@ -116,7 +116,9 @@ class Daemon:
             run_effect=self._begin,
         )
         self._bus.watch(self._on_committed)
-        self._stream = make_stream(settings, self._credentials, self._world, self._on_stream)
+        self._stream = make_stream(
+            settings, self._credentials, self._world, self._on_stream, self._bus.room
+        )
         self._outlet = self._new_outlet()
         self._notifier = Notifier(self._environ)
         self._exits.callback(self._notifier.close)
@@ -294,8 +296,8 @@ class Daemon:
         if self._tasks is None:
             return  # nothing runs any more: recovery will ask again
         task = self._tasks.create_task(self._outlet.run(effect), name=type(effect).__name__)
-        self._effects.add(task)
-        task.add_done_callback(self._effects.discard)
+        self._effects[task] = None
+        task.add_done_callback(self._effects.pop)
 
     def _is_stopped(self) -> bool:
         state = self._bus.state
@@ -359,7 +361,7 @@ class Daemon:
     def status_line(self) -> str:
         """One line for systemctl: mode, what is waited for, how old the last look is."""
         account = f"{self.settings.account.mode} {self.settings.account.name}"
-        return status_line(self.state, account, self.now())
+        return status_line(self.state, self.policy, account, self.now())
 
 
 async def run_daemon(

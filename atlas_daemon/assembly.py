@@ -4,7 +4,7 @@ Nothing runs here, nothing is decided: `app` puts the parts together and starts 
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -100,8 +100,9 @@ def make_stream(
     credentials: Credentials,
     world: World,
     on_news: Callable[[StreamNews], None],
+    room: Callable[[], Awaitable[object]],
 ) -> TradeStream:
-    """Return the listener to the account's orders."""
+    """Return the listener to the account's orders; it reads on while `room` lets it."""
     stream = partial(
         TradeStream,
         settings.broker.stream_url,
@@ -109,5 +110,6 @@ def make_stream(
         credentials.secret,
         world.open_session,
         on_news,
+        room=room,
     )
     return stream() if world.jitter is None else stream(jitter=world.jitter)

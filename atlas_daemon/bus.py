@@ -23,12 +23,18 @@ from atlas_daemon.journal import Journal, JournalFullError
 from atlas_daemon.ports import ClockPort, LatchPort
 
 INBOX_MAX = 10_000
-"""More than this waiting is our bug: the sources are slower than a turn by far."""
+"""More than this waiting is our bug: whoever can bring so much waits for room."""
+CROWD = 1_000
+"""From so many waiting events on the stream reads no further."""
 RETRY_S = 1.0
 """A start that the disk does not take is tried again after so long."""
 
 HELD_MAX = 10_000
 """Turns of a stop that are held in memory while the disk takes none."""
+
+NEWS_AT_ONCE = 32
+"""Turns of waiting news that one commit may hold: a few milliseconds of a busy stream."""
+NEWS = (e.OrderFilled, e.OrderReported)
 
 CRASH_TEXT_MAX = 400
 
@@ -98,6 +104,11 @@ class Bus:
         """Tell `watcher` of every committed turn, in order. It may tell, and never ask."""
         self._watchers.append(watcher)
 
+    async def room(self) -> None:
+        """Wait while many events wait: a burst of frames is read no faster than it is taken."""
+        while len(self._inbox) >= CROWD:  # noqa: ASYNC110 - it empties as the loop turns
+            await asyncio.sleep(0)
+
     async def drained(self) -> None:
         """Wait until the inbox is empty."""
         await self._drained.wait()
@@ -108,10 +119,40 @@ class Bus:
             await self._heard.wait()
             self._heard.clear()
             while self._inbox:
-                self.take(self._inbox.popleft())
+                self._take_next()
                 # A long inbox must not starve the sockets.
                 await asyncio.sleep(RETRY_S if self.is_start_unwritten else 0)
             self._drained.set()
+
+    def _take_next(self) -> None:
+        """Take the next event; the broker's news that waits behind it is committed with it.
+
+        As long as none of their turns asks anything of the world: what does ends the batch, so no
+        effect waits for a turn after its own. A disk that does not take them sees them one by one.
+        """
+        batch: list[Committed] = []
+        state = self.state
+        is_plain = not self._held and not self.fault and state.halt is None
+        is_plain = is_plain and len(self._inbox) > 1 and isinstance(self._inbox[1], NEWS)
+        while is_plain and len(batch) < NEWS_AT_ONCE and self._inbox:
+            if not isinstance(self._inbox[0], NEWS):
+                break
+            event = self._inbox.popleft()
+            turn = take_turn(state, event, self._clock.now(), self.policy)
+            batch.append(Committed(turn, state, event))
+            state = turn.state
+            if turn.effects or state.halt is not None:
+                break
+        entries = tuple(entry for committed in batch for entry in committed.turn.entries)
+        if len(batch) < 2 or (entries and not self._write(entries)):
+            self._inbox.extendleft(committed.event for committed in reversed(batch))
+            self.take(self._inbox.popleft())
+            return
+        self.state = state
+        self.turns += len(batch)
+        for committed in batch:
+            self._let_out(committed.turn.effects)
+            self._tell(committed)
 
     def take(self, event: e.Event) -> None:
         """Take one turn: decide, commit, let out, tell."""
@@ -127,8 +168,8 @@ class Bus:
                 return
             self._held.append(committed)
             is_held = True
-        elif not turn.entries and self._held and isinstance(event, e.Ticked):
-            self._write(())
+        elif not turn.entries and isinstance(event, e.Ticked):
+            self._write_again()
         self.state = turn.state
         self.turns += 1
         if isinstance(event, e.DaemonStarted):
@@ -170,6 +211,18 @@ class Bus:
         if told:
             self.hear(e.LatchWritten("journal"))
         return True
+
+    def _write_again(self) -> None:
+        """See whether the disk takes again what it did not; nothing else may be waiting to try."""
+        if self._held:
+            self._write(())
+        elif self.fault:
+            try:
+                self._journal.probe()
+            except JournalFullError as error:
+                self.fault = str(error)
+            else:
+                self.fault = ""
 
     def _may_be_held(self, committed: Committed) -> bool:
         """What cannot be written does not happen; but a stop does, in memory, and what follows it.

@@ -1,7 +1,8 @@
-"""Hypothesis profiles: the same examples on every machine; HYPOTHESIS_PROFILE=soak digs."""
+"""Hypothesis profiles: the same examples on every machine; and what simulations say at the end."""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -21,3 +22,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests say of themselves (`record_property("said", text)`), also from a worker."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    said = [text for report in reports for name, text in report.user_properties if name == "said"]
+    if said:
+        terminalreporter.section("what the simulations saw")
+        for text in sorted(said):
+            terminalreporter.write_line(text)

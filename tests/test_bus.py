@@ -59,6 +59,11 @@ class FullDisk:
             raise JournalFullError("no space left on the disk")
         return self.journal.append(entries)
 
+    def probe(self) -> None:
+        if self.is_full:
+            raise JournalFullError("no space left on the disk")
+        self.journal.probe()
+
     def read(self, after: int = 0) -> Iterator[e.Entry]:
         return self.journal.read(after)
 
@@ -309,6 +314,19 @@ def test_s187_on_a_full_disk_no_order_leaves_and_nothing_changes(desk: Desk) -> 
     desk.until(lambda: desk.state.last_run is not None, ticks=400)
     assert desk.bus.fault == ""
     assert len(desk.sent()) == len(SYMBOLS)
+
+
+def test_s187_a_disk_that_is_free_again_is_noticed_with_nothing_to_write(desk: Desk) -> None:
+    desk.boot()
+    desk.settle()
+    desk.journal.is_full = True
+    desk.take(e.AlertRaised("info", "key", "any turn that is written"))
+    desk.take(e.Ticked())
+    assert desk.bus.fault == "no space left on the disk"
+    desk.journal.is_full = False
+    seq = desk.state.seq
+    desk.take(e.Ticked())
+    assert (desk.bus.fault, desk.state.seq) == ("", seq)
 
 
 def test_s187_a_stop_that_cannot_be_written_holds_in_memory_and_is_written_later(

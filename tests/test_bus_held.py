@@ -1,6 +1,7 @@
 """A stop on a disk that takes nothing: what follows it happens in memory, and is written later."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from atlas_daemon import bus
 from atlas_daemon.bus import Committed
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
-from tests.test_bus import Desk
+from tests.test_bus import MORNING, Desk
 
 STOP = e.StopRequested("ann", "drill")
 
@@ -112,3 +113,49 @@ def test_a_crash_is_written_straight_to_the_journal(tmp_path: Path) -> None:
     desk.journal.is_full = True
     desk.bus.write_crash("again")  # best effort: nothing is raised
     desk.journal.journal.close()
+
+
+# An answer that the disk does not take.
+
+
+def test_s073_an_answer_that_cannot_be_written_is_not_taken_and_the_order_not_forgotten(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    desk.play_broker()
+    desk.boot()
+    desk.settle()
+    answers: list[fx.Effect] = []
+    play = desk.on_effect
+
+    def hold_answers(effect: fx.Effect) -> None:
+        (answers.append if isinstance(effect, fx.SubmitOrder) else play)(effect)
+
+    desk.on_effect = hold_answers
+    desk.clock.at = MORNING + timedelta(minutes=4, seconds=50)
+    desk.until(lambda: answers)
+    sent = len(desk.sent())
+    desk.journal.is_full = True  # the broker takes them, and its word finds a full disk
+    desk.on_effect = play
+    for effect in answers:
+        play(effect)
+    desk.settle()
+    assert desk.bus.fault
+    assert {str(order.status) for order in desk.state.orders.values()} == {"sending"}
+    for _ in range(50):
+        desk.clock.at += timedelta(seconds=1)
+        desk.take(e.Ticked())
+        desk.settle()
+    assert len(desk.sent()) == sent, "nothing more leaves"
+    assert len(desk.state.orders) == sent
+    again = desk.a_bus().state
+    assert set(again.orders) == set(desk.state.orders), "the next process knows them too"
+    desk.journal.is_full = False
+    asked_before = len(desk.effects)
+    desk.until(lambda: desk.state.orders == {} or asked(desk, asked_before), ticks=100)
+    assert asked(desk, asked_before), "what they became is asked for by id"
+    desk.journal.journal.close()
+
+
+def asked(desk: Desk, since: int) -> set[str]:
+    return {str(x.order_id) for x in desk.effects[since:] if isinstance(x, fx.FetchOrder)}

@@ -9,6 +9,8 @@ from atlas_daemon import bus as bus_module
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
 from atlas_daemon.core.values import AccountMode
+from tests.core.builders import NOW, a_state, secs
+from tests.core.playbook import given
 from tests.edges.samples import an_order
 from tests.test_bus import Desk as BusDesk
 from tests.test_outlet import a_desk, approved
@@ -59,3 +61,16 @@ async def test_a_start_that_the_disk_does_not_take_comes_before_everything_else(
         assert desk.state.figures.stream == "listening"
     finally:
         desk.journal.journal.close()
+
+
+def test_cash_that_differs_after_shares_did_is_asked_after_too():
+    """Seed 25: a reverse split was explained, its cash in lieu told later: reduce_only for ever."""
+    seen = {
+        "drift_at": NOW,
+        "drift_symbols": ("QCOM",),
+        "activities_at": NOW,
+        "activities_asked_at": NOW,
+        "cash_differs_at": NOW + secs(1),
+    }
+    asked = given(a_state(seen=seen)).when(e.Ticked(), at=NOW + secs(4))
+    asked.then_some(fx.FetchActivities)

@@ -55,9 +55,9 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
     figures, seen_at = state.figures, state.figures.activities_at
     if figures.snapshot is None or figures.snapshot.account.number != state.account_number:
         return
-    differs_at = figures.drift_at or figures.cash_differs_at
-    if differs_at is not None:
-        is_due = seen_at is None or seen_at < differs_at
+    differs = [at for at in (figures.drift_at, figures.cash_differs_at) if at is not None]
+    if differs:  # the later one too: what explained the shares may not have told of the cash yet
+        is_due = seen_at is None or seen_at < max(differs)
     elif state.cash_dispute is not None or state.frozen:
         is_due = seen_at is None or state.now - seen_at >= policy.reconcile_idle_every
     else:
@@ -238,7 +238,7 @@ def _thawed(
     """A frozen symbol whose quantity is explained now is frozen no more."""
     theirs = _theirs(state)
     moved = {move.symbol for x in booked for move in x.moves}
-    for symbol in sorted(moved & state.frozen.keys()):
+    for symbol in sorted(moved & (state.frozen.keys() - state.overfilled)):
         if reckoning.held_of(symbol) == theirs.get(symbol, 0):
             yield e.DriftExplained(symbol)
             text = f"{symbol} is explained and frozen no more"

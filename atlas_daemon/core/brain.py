@@ -5,6 +5,7 @@ Standard library only: neither side may need the other's packages to speak.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -24,6 +25,14 @@ BENCHMARK = Symbol("SPY")
 UNIVERSE_NAMES = ("technology", "sp500_proxy", "healthcare", "financials", "all")
 """Universes that have a name; `all` is every symbol of the data."""
 
+REASON_MAX = 1000
+"""Characters of an error's line: files and libraries may quote whole fields in theirs."""
+POWER_MIN, POWER_MAX = -12, 15
+"""Powers of ten that a weight, a close or a ratio may have: beyond them it is damage."""
+COUNT_MAX = 10**9
+NAME_MAX, TEXT_MAX = 64, 16_384
+"""Characters of a symbol; and of a note or a reason in an answer, which may list symbols."""
+
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,6}(\.[A-Z]{1,3})?")
 
 
@@ -42,7 +51,7 @@ class SignalsError(AtlasError):
     """Why there are no signals, in one line. `CONFIG` ends a command with 78, the others with 1."""
 
     def __init__(self, text: str, kind: FailureKind = FailureKind.DATA) -> None:
-        super().__init__(" ".join(text.split()))
+        super().__init__(" ".join(text.split())[:REASON_MAX])
         self.kind = kind
         self.exit_code = 78 if kind is FailureKind.CONFIG else 1
 
@@ -113,19 +122,39 @@ def refuse_unusable(answer: SignalsAnswer, signal_day: date) -> None:
         raise SignalsError(f"signals of {answer.signal_day}, asked for {signal_day}")
     if answer.regime is None or answer.regime_as_of is None:
         raise SignalsError("the regime source gave no regime")
-    symbols = [pick.symbol for pick in answer.picks]
-    if twice := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
+    _refuse_strange_words(answer)
+    counts = Counter(pick.symbol for pick in answer.picks)
+    if twice := sorted(symbol for symbol, count in counts.items() if count > 1):
         raise SignalsError(f"signals: {', '.join(twice)} more than once")
     for pick in answer.picks:
-        if not (pick.weight.is_finite() and pick.weight > 0):
+        if not _is_sound(pick.weight):
             raise SignalsError(f"signals: the weight {pick.weight} of {pick.symbol} is not above 0")
+        if pick.ratio is not None and not _is_sound(pick.ratio):
+            raise SignalsError(f"signals: the ratio {pick.ratio} of {pick.symbol} is not above 0")
     total = sum((pick.weight for pick in answer.picks), Decimal(0))
     if total > 1 + WEIGHT_SLACK:
         raise SignalsError(f"signals: the weights add up to {total}, above 1")
-    closes = [*answer.closes.items(), *((p.symbol, p.close) for p in answer.picks if p.close)]
-    for symbol, close in closes:
-        if not (close.is_finite() and close > 0):
+    told = ((p.symbol, p.close) for p in answer.picks if p.close is not None)
+    for symbol, close in (*answer.closes.items(), *told):
+        if not _is_sound(close):
             raise SignalsError(f"signals: the close {close} of {symbol} is not above 0")
+
+
+def _is_sound(value: Decimal) -> bool:
+    """True for a number above 0 of a size that can be reckoned with."""
+    return value.is_finite() and value > 0 and POWER_MIN <= value.adjusted() <= POWER_MAX
+
+
+def _refuse_strange_words(answer: SignalsAnswer) -> None:
+    """Raise `SignalsError` for a text or a count out of bounds."""
+    names = (*(pick.symbol for pick in answer.picks), *answer.closes)
+    words = (*answer.notes, *(word for pair in answer.refused for word in pair))
+    for texts, most in ((names, NAME_MAX), (words, TEXT_MAX)):
+        for text in texts:
+            if len(text) > most:
+                raise SignalsError(f"signals: a text of {len(text)} characters: {text[:40]!r}")
+    if not 0 <= answer.candidates < COUNT_MAX:
+        raise SignalsError("signals: the count of candidates is none")
 
 
 def alpaca_symbol(text: str) -> Symbol:

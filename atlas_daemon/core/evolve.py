@@ -57,6 +57,10 @@ def _daemon_started(state: State, event: e.DaemonStarted) -> State:
 
 def _snapshot_reported(state: State, event: e.SnapshotReported) -> State:
     figures = state.figures
+    had = figures.snapshot
+    # The answer to an earlier question came later; a clock that was set back is no such thing.
+    if had is not None and event.asked_at < had.asked_at <= state.now:
+        return with_figures(state, is_first_look=False)
     number = state.account_number or event.account.number
     return with_figures(
         replace(state, account_number=number),
@@ -260,6 +264,8 @@ def _run_finished(state: State, event: e.RunFinished) -> State:
 
 
 def _alert_raised(state: State, event: e.AlertRaised) -> State:
+    if event.key == "frame":
+        state = with_figures(state, unread=0)
     return replace(state, alerts=(*state.alerts, (state.now, event))[-ALERTS_MAX:])
 
 

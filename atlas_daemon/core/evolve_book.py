@@ -12,7 +12,7 @@ from .evolve_figures import Change, with_figures
 from .frozen import replace
 from .moments import new_york_day
 from .orders import Order, OrderStatus
-from .state import ACTIVITIES_MAX, ActivityLog, State
+from .state import ACTIVITIES_MAX, FOREIGN_MAX, ActivityLog, State
 from .values import ZERO, Draft, OrderType, Side, Symbol
 
 HEARD_FOR = timedelta(days=7)
@@ -23,7 +23,7 @@ def _book_adopted(state: State, event: e.BookAdopted) -> State:
     had = state.book
     kept = {} if event.is_whole else dict(had.positions)
     positions = {s: q for s, q in {**kept, **dict(event.positions)}.items() if q}
-    restated = {symbol for symbol, _ in event.positions}
+    restated = dict.fromkeys(symbol for symbol, _ in event.positions)  # in their order
     frozen = (
         {} if event.is_whole else {s: why for s, why in state.frozen.items() if s not in restated}
     )
@@ -46,7 +46,33 @@ def _book_adopted(state: State, event: e.BookAdopted) -> State:
         adopted={} if event.is_whole else {**had.adopted, **dict.fromkeys(restated, state.now)},
     )
     figures = replace(state.figures, drift_at=None, drift_symbols=(), cash_differs_at=None)
-    return replace(state, book=book, frozen=frozen, cash_dispute=dispute, figures=figures)
+    return replace(
+        state,
+        book=book,
+        frozen=frozen,
+        overfilled=frozenset() if event.is_whole else state.overfilled.difference(restated),
+        cash_dispute=dispute,
+        figures=figures,
+    )
+
+
+def _first_book_seen(state: State, event: e.FirstBookSeen) -> State:
+    return with_figures(state, first_book=event)
+
+
+def _execution_disputed(state: State, event: e.ExecutionDisputed) -> State:
+    order = state.orders[event.order_id]
+    order = replace(order, disputed=order.disputed | {event.execution_id})
+    return replace(state, orders={**state.orders, event.order_id: order})
+
+
+def _order_overfilled(state: State, event: e.OrderOverfilled) -> State:
+    why = f"{event.order_id} of {event.qty:f} filled {event.filled_qty:f}"
+    return replace(
+        state,
+        frozen={**state.frozen, event.symbol: why},
+        overfilled=state.overfilled | {event.symbol},
+    )
 
 
 def _drift_found(state: State, event: e.DriftFound) -> State:
@@ -107,7 +133,10 @@ def _activities_noted(state: State, event: e.ActivitiesNoted) -> State:
 
 
 def _foreign_order_found(state: State, event: e.ForeignOrderFound) -> State:
-    return replace(state, foreign={**state.foreign, str(event.broker_order_id): event})
+    foreign = {**state.foreign, str(event.broker_order_id): event}
+    while len(foreign) > FOREIGN_MAX:
+        del foreign[next(iter(foreign))]
+    return replace(state, foreign=foreign)
 
 
 def _order_adopted(state: State, event: e.OrderAdopted) -> State:
@@ -184,6 +213,9 @@ def _plus(held: Mapping[Symbol, Decimal], symbol: Symbol, qty: Decimal) -> dict[
 
 BOOK_CHANGES: Mapping[type[e.Event], Change] = {
     e.BookAdopted: _book_adopted,
+    e.FirstBookSeen: _first_book_seen,
+    e.ExecutionDisputed: _execution_disputed,
+    e.OrderOverfilled: _order_overfilled,
     e.DriftFound: _drift_found,
     e.DriftExplained: _drift_explained,
     e.CashRestated: _cash_restated,

@@ -14,6 +14,8 @@ from .state import State
 
 Change = Callable[[State, Any], State]
 ALIVE_NEWS = frozenset({OrderNews.WORKING, OrderNews.CANCELING})
+NOT_FOUND_MAX = 64
+"""Moments kept of an order that is not found: over a minute of them."""
 CLOCKS_APART = timedelta(seconds=2)
 """The broker's clock and ours may differ so much."""
 
@@ -39,6 +41,10 @@ def _stream_reported(state: State, event: e.StreamReported) -> State:
         refused_at=_refused_at(state, event),
         unstreamed={},
     )
+
+
+def _frame_unread(state: State, event: e.FrameUnread) -> State:
+    return with_figures(state, unread=state.figures.unread + 1)
 
 
 def _refused_at(state: State, event: e.StreamReported) -> datetime | None:
@@ -114,11 +120,9 @@ def _cash_differs(state: State, event: e.CashDriftSeen) -> State:
 
 
 def _order_not_found(state: State, event: e.OrderNotFound) -> State:
-    moments = state.figures.not_found.get(event.order_id, ())
-    return with_figures(
-        state,
-        not_found={**state.figures.not_found, event.order_id: (*moments, event.asked_at)},
-    )
+    moments = (*state.figures.not_found.get(event.order_id, ()), event.asked_at)
+    not_found = {**state.figures.not_found, event.order_id: moments[-NOT_FOUND_MAX:]}
+    return with_figures(state, not_found=not_found)
 
 
 def _fetch_failed(state: State, event: e.FetchFailed) -> State:
@@ -167,6 +171,7 @@ FIGURE_CHANGES: Mapping[type[e.Event], Change] = {
     e.ShutdownRequested: _shutdown_requested,
     e.StreamReported: _stream_reported,
     e.StreamDoubted: _stream_doubted,
+    e.FrameUnread: _frame_unread,
     e.OrderFilled: _order_filled,
     e.OrderReported: _order_reported,
     e.ActivitiesRequested: _activities_requested,

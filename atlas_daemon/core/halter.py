@@ -109,6 +109,8 @@ def on_snapshot_reported(
     halt = state.halt
     if halt is None or event.account.number != state.account_number:
         return
+    if state.figures.snapshot is not event:
+        return  # the answer to an earlier question came later
     strays = _strays(state, event.open_orders, policy)
     if strays:
         yield from _name_cancelled(state, strays)
@@ -150,6 +152,13 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
     if not is_clear and (is_asking or state.now - _pulled_at(state) >= PULL_EVERY):
         yield e.CancelsRepeated()
         yield from _pull(state, policy)
+
+
+def on_suspend_trade_changed(
+    state: State, event: e.SuspendTradeChanged, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """The account says otherwise until it is asked again."""
+    yield from ask_figures(state, {policy.benchmark})
 
 
 def on_latch_written(

@@ -8,7 +8,7 @@ the status, so that a repeat, a gap or a wrong order of arrival does no harm.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -190,7 +190,10 @@ class Order:
     broker_status: str = ""
     filled_qty: Decimal = ZERO
     filled_value: Decimal = ZERO
-    execution_ids: frozenset[str] = frozenset()
+    executions: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    """Shares and price of each execution that was booked by its id."""
+    disputed: frozenset[str] = frozenset()
+    """Ids of executions that were told again with other figures."""
     sends: int = 1
     is_cancel_wanted: bool = False
     reason: str = ""
@@ -208,7 +211,7 @@ class Order:
     @property
     def open_qty(self) -> Decimal:
         """Shares that may still fill."""
-        return ZERO if self.is_done else self.draft.qty - self.filled_qty
+        return ZERO if self.is_done else max(self.draft.qty - self.filled_qty, ZERO)
 
     @property
     def filled_avg_price(self) -> Decimal | None:
@@ -217,11 +220,11 @@ class Order:
 
     def with_fill(self, qty: Decimal, price: Decimal, execution_id: str, at: datetime) -> "Order":
         """Return the order with `qty` more shares filled at `price`."""
-        ids = self.execution_ids | {execution_id} if execution_id else self.execution_ids
+        known = self.executions
         return replace(
             self,
             filled_qty=self.filled_qty + qty,
             filled_value=self.filled_value + qty * price,
-            execution_ids=ids,
+            executions={**known, execution_id: (qty, price)} if execution_id else known,
             changed_at=at,
         )

@@ -45,7 +45,8 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
     ):
         yield from ask_figures(state, {policy.benchmark})
     asked_at = figures.sessions_asked_at
-    wait = CALENDAR_EVERY if figures.sessions_agreed else timedelta(minutes=1)
+    is_agreed = figures.sessions_agreed is not None and not state.calendar_dispute
+    wait = CALENDAR_EVERY if is_agreed else timedelta(minutes=1)
     if asked_at is None or state.now - asked_at >= wait:
         yield from _ask_sessions(state)
     yield from settle_mode(state, policy)
@@ -55,6 +56,8 @@ def on_snapshot_reported(
     state: State, event: e.SnapshotReported, policy: Policy
 ) -> Iterator[e.Event | Effect]:
     """Name foreign orders, compare the books where both are at rest."""
+    if state.figures.snapshot is not event:
+        return  # the answer to an earlier question came later (S099)
     if event.account.number != state.account_number:
         text = f"the keys are of account {event.account.number}, not of {state.account_number}"
         yield from alert_once(state, "critical", "account", text)
@@ -64,11 +67,8 @@ def on_snapshot_reported(
     if not is_at_rest(state, None):
         return
     theirs = {p.symbol: p.qty for p in event.positions if p.qty}
-    cash = event.account.cash
     if not state.book.is_known:
-        positions = tuple(sorted(theirs.items()))
-        yield e.BookAdopted(cash, positions, is_whole=True, why="first start")
-        yield e.BookMatched()
+        yield from _take_first_book(state, event, tuple(sorted(theirs.items())), policy)
         return
     ours = state.book.positions
     differing = tuple(
@@ -80,6 +80,27 @@ def on_snapshot_reported(
         yield from _name_drift(state, event, differing, policy)
     else:
         yield from _compare_cash(state, event, policy)
+
+
+def _take_first_book(
+    state: State,
+    event: e.SnapshotReported,
+    positions: tuple[tuple[Symbol, Decimal], ...],
+    policy: Policy,
+) -> Iterator[e.Event | Effect]:
+    """Adopt what two looks agree on: cash and positions are two answers, of two moments.
+
+    Without a grace one look is enough: it is for figures that do not move.
+    """
+    cash, first = event.account.cash, state.figures.first_book
+    if policy.grace:
+        if first is None or (first.cash, first.positions) != (cash, positions):
+            yield e.FirstBookSeen(event.asked_at, cash, positions)
+            return
+        if event.asked_at - first.asked_at < policy.grace:
+            return
+    yield e.BookAdopted(cash, positions, is_whole=True, why="first start")
+    yield e.BookMatched()
 
 
 def on_book_matched(
@@ -182,7 +203,8 @@ def on_adopt_requested(
         return
     theirs = {p.symbol: p.qty for p in snapshot.positions}
     symbols = {*theirs, *state.frozen} if event.symbol is None else {event.symbol}
-    if event.symbol is not None and event.symbol not in {*theirs, *state.book.positions}:
+    known = {*theirs, *state.book.positions, *state.frozen}
+    if event.symbol is not None and event.symbol not in known:
         yield e.RequestDenied("adopt", "held", f"{event.symbol} is held by nobody")
         return
     cash = snapshot.account.cash if event.symbol is None else state.book.cash
@@ -195,12 +217,13 @@ def on_adopt_requested(
 
 def settle_mode(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
     """Yield the mode that follows from what is known, where it is another than now."""
-    mode, reason = _mode(state, policy)
+    mode, reason = mode_of(state, policy)
     if mode is not state.mode:
         yield e.ModeChanged(mode, reason)
 
 
-def _mode(state: State, policy: Policy) -> tuple[Mode, str]:
+def mode_of(state: State, policy: Policy) -> tuple[Mode, str]:
+    """Return the mode that follows from what is known, and why."""
     figures = state.figures
     if state.halt is not None:
         return Mode.HALTED, state.mode_reason

@@ -43,6 +43,7 @@ ROUTES: Mapping[type[e.Event], tuple[Handler, ...]] = {
         planner.on_anything,
     ),
     e.StopRequested: (halter.on_stop_requested,),
+    e.SuspendTradeChanged: (halter.on_suspend_trade_changed,),
     e.ResumeRequested: (halter.on_resume_requested,),
     e.RebalanceRequested: (scheduler.on_rebalance_requested,),
     e.AdoptRequested: (reconciler.on_adopt_requested,),

@@ -29,6 +29,8 @@ MARKS_MAX = 800
 """Daily equity marks kept in memory: three years, enough for a status page."""
 ALERTS_MAX = 20
 ACTIVITIES_MAX = 20
+FOREIGN_MAX = 200
+"""The latest foreign orders are known by name; an older one that still rests is told of again."""
 CRASHES_MAX = 3
 """So many ends by our own exception make a crash loop."""
 
@@ -160,6 +162,8 @@ class Figures:
     activities_asked_at: datetime | None = None
     activities_at: datetime | None = None
     """When the latest list of activities that came was asked for."""
+    unread: int = 0
+    """Frames that could not be read and were not told of yet."""
     refused_at: datetime | None = None
     """Since when the stream is refused."""
     unstreamed: Mapping[OrderId, datetime] = field(default_factory=dict)
@@ -168,6 +172,8 @@ class Figures:
     sessions_asked_at: datetime | None = None
     sessions_agreed: tuple[date, date] | None = None
     signals_asked_at: datetime | None = None
+    first_book: e.FirstBookSeen | None = None
+    """The latest look at a book that is still to be adopted."""
     is_first_look: bool = False
     """The latest snapshot is the first that this process has seen."""
     pulled_at: datetime | None = None
@@ -218,6 +224,8 @@ class State:
     """The latest ends by our own exception since a person last resumed, oldest first."""
     book: Book = Book()
     frozen: Mapping[Symbol, str] = field(default_factory=dict)
+    overfilled: frozenset[Symbol] = frozenset()
+    """Those of the frozen that only the operator takes off: no activity explains an overfill."""
     cash_dispute: e.CashUnexplained | None = None
     activities: ActivityLog = ActivityLog()
     closed_fills: Mapping[str, Decimal] = field(default_factory=dict)

@@ -5,6 +5,7 @@ nothing yields nothing. A look at an open order is asked for on every tick where
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 
 from . import events as e
@@ -14,6 +15,8 @@ from .policy import Policy
 from .state import State
 from .values import ORDER_ID_PREFIX, ZERO, BrokerOrderId
 
+UNREAD_EVERY = timedelta(seconds=10)
+"""Frames that cannot be read go on record at most so often, with how many they were."""
 LOOK_UPS_PER_TICK = 2
 """Open orders are asked after in turn: 120 a minute of the broker's 200."""
 
@@ -46,6 +49,7 @@ def on_order_reported(
         if price <= 0:  # averages are rounded: a gap this small has no price of its own
             price = event.filled_avg_price
         yield _booked(order, increase, price, event.filled_qty)
+        yield from _overfilled(order, event.filled_qty)
     elif increase > 0:
         # Shares moved at a price nobody told: not booked on a guess, asked after.
         yield from _look_up(order)
@@ -62,20 +66,17 @@ def on_order_filled(
     if order is None:
         yield from _unmatched(state, event)
         return
-    increase = event.filled_qty - order.filled_qty
-    if event.execution_id in order.execution_ids or increase <= 0:
-        yield from _stepped(state, order, event.status, event.broker_order_id)
+    known = order.executions.get(event.execution_id)
+    if known is not None and known != (event.qty, event.price):
+        yield from _execution_disputed(order, event, known)
         return
-    if increase == event.qty:
-        price = event.price
-    elif event.filled_avg_price is not None:
-        price = (event.filled_avg_price * event.filled_qty - order.filled_value) / increase
-    else:
-        yield from _look_up(order)
-        return
-    if price <= 0:
-        price = event.price
-    yield _booked(order, increase, price, event.filled_qty, event.execution_id)
+    if known is None and event.filled_qty > order.filled_qty:
+        booked = _booked_with_what_was_missed(order, event)
+        if not booked:
+            yield from _look_up(order)
+            return
+        yield from booked
+        yield from _overfilled(order, event.filled_qty)
     yield from _stepped(state, order, event.status, event.broker_order_id)
 
 
@@ -139,8 +140,16 @@ def on_order_not_found(
 def on_frame_unread(
     state: State, event: e.FrameUnread, policy: Policy
 ) -> Iterator[e.Event | Effect]:
-    """It may have been news of an order: ask after every open one."""
-    yield e.AlertRaised("warning", "frame", f"unreadable stream frame: {event.detail}")
+    """It may have been news of an order: ask after every open one. A flood is told as one."""
+    yield from _tell_unread(state, f"the latest: {event.detail}")
+
+
+def _tell_unread(state: State, what: str) -> Iterator[e.Event | Effect]:
+    count = state.figures.unread
+    told_at = [at for at, alert in state.alerts if alert.key == "frame"]
+    if not count or (told_at and state.now - told_at[-1] < UNREAD_EVERY):
+        return
+    yield e.AlertRaised("warning", "frame", f"unreadable stream frames: {count}, {what}")
     for order in state.open_orders():
         yield from _look_up(order)
 
@@ -161,6 +170,7 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
     """
     is_blind = state.figures.stream != "listening"
     yield from _doubt_of_stream(state, policy)
+    yield from _tell_unread(state, "the latest a while ago")
     due = []
     for order in state.open_orders():
         seen_at = state.figures.looked_up.get(order.draft.order_id, order.changed_at)
@@ -220,6 +230,55 @@ def _booked(
         is_complete=filled_qty >= draft.qty,
         execution_id=execution_id,
     )
+
+
+def _booked_with_what_was_missed(order: Order, event: e.OrderFilled) -> list[e.FillBooked]:
+    """Return the bookings of an execution, and before it of those that were missed.
+
+    Empty where only the broker's own word on the order can say what they cost.
+    """
+    increase, id_ = event.filled_qty - order.filled_qty, event.execution_id
+    if increase == event.qty:
+        return [_booked(order, increase, event.price, event.filled_qty, id_)]
+    if event.filled_avg_price is None:
+        return []
+    value = event.filled_avg_price * event.filled_qty - order.filled_value
+    missed, cost = increase - event.qty, value - event.qty * event.price
+    if missed > 0 and cost > 0:
+        before = _booked(order, missed, cost / missed, event.filled_qty - event.qty)
+        return [before, _booked(order, event.qty, event.price, event.filled_qty, id_)]
+    # A part of this one was booked by a look-up, or averages are rounded: it has no figures here.
+    price = value / increase if value > 0 else event.price
+    return [_booked(order, increase, price, event.filled_qty)]
+
+
+def _execution_disputed(
+    order: Order, event: e.OrderFilled, known: tuple[Decimal, Decimal]
+) -> Iterator[e.Event | Effect]:
+    """The same execution with other figures (S080): not booked, told once, asked after."""
+    if event.execution_id in order.disputed:
+        return
+    order_id, (qty, price) = order.draft.order_id, known
+    yield e.ExecutionDisputed(order_id, event.execution_id, qty, price, event.qty, event.price)
+    text = (
+        f"execution {event.execution_id} of {order_id} was {qty:f} at {price:f} "
+        f"and is told as {event.qty:f} at {event.price:f}: not booked"
+    )
+    yield e.AlertRaised("critical", "execution", text)
+    yield from _look_up(order)
+
+
+def _overfilled(order: Order, filled_qty: Decimal) -> Iterator[e.Event | Effect]:
+    """More shares than ordered (S089) are booked as they are; nothing more on that symbol."""
+    draft = order.draft
+    if filled_qty <= draft.qty:
+        return
+    yield e.OrderOverfilled(draft.order_id, draft.symbol, draft.qty, filled_qty)
+    text = (
+        f"{draft.order_id} of {draft.qty:f} filled {filled_qty:f}; "
+        f"{draft.symbol} is frozen until adopted"
+    )
+    yield e.AlertRaised("critical", "order", text)
 
 
 def _stepped(

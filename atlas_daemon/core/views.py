@@ -16,6 +16,7 @@ from .orders import Order, OrderStatus
 from .performance import performance_of
 from .plain import age, moment, rounded, share, text
 from .policy import Policy
+from .reconciler import mode_of
 from .runs import next_slot, orders_of_run
 from .sessions import NYSE, CalendarRangeError
 from .state import Run, State
@@ -48,7 +49,7 @@ def status_of(
             "mode": mode.value if mode is not None else None,
             "number": state.account_number or None,
         },
-        "daemon": _daemon(state, now, fault, head, url),
+        "daemon": _daemon(state, policy, now, fault, head, url),
         "halt": halt_of(state, policy, now, fault),
         "market": market_of(now),
         "money": _money(state, policy, now),
@@ -71,12 +72,18 @@ def status_of(
     }
 
 
-def why_not_ready(state: State, fault: str) -> str:
+def why_this_mode(state: State, policy: Policy) -> str:
+    """Return why the mode is what it is, as of now: a reason may change while the mode stays."""
+    mode, reason = mode_of(state, policy)
+    return reason if mode is state.mode else state.mode_reason
+
+
+def why_not_ready(state: State, policy: Policy, fault: str) -> str:
     """Return why no order may be sent now; empty where trading is open."""
     if fault:
         return f"the journal cannot be written: {fault}"
     if state.mode is not Mode.TRADING:
-        return f"{state.mode}: {state.mode_reason}"
+        return f"{state.mode}: {why_this_mode(state, policy)}"
     if state.figures.is_shutting_down:
         return "shutting down"
     return state.calendar_dispute and f"calendars differ: {state.calendar_dispute}"
@@ -109,13 +116,18 @@ def market_of(now: datetime) -> View:
 
 
 def _daemon(
-    state: State, now: datetime, fault: str, head: tuple[int, str] | None, url: str
+    state: State,
+    policy: Policy,
+    now: datetime,
+    fault: str,
+    head: tuple[int, str] | None,
+    url: str,
 ) -> View:
     figures = state.figures
     return {
         "mode": state.mode.value,
-        "reason": state.mode_reason,
-        "why_not_ready": why_not_ready(state, fault),
+        "reason": why_this_mode(state, policy),
+        "why_not_ready": why_not_ready(state, policy, fault),
         "started_at": moment(figures.started_at),
         "stream": figures.stream,
         "stream_detail": figures.stream_detail,
@@ -330,7 +342,7 @@ def _performance(state: State, policy: Policy, now: datetime) -> View:
     }
 
 
-def status_line(state: State, account: str, now: datetime) -> str:
+def status_line(state: State, policy: Policy, account: str, now: datetime) -> str:
     """Return in one line: doing what, for whom, how old the last look at the broker is."""
     matched_at = state.figures.matched_at
     seen = "not reconciled"
@@ -338,4 +350,4 @@ def status_line(state: State, account: str, now: datetime) -> str:
         seen = f"reconciled {(now - matched_at).total_seconds():.0f} s ago"
     run = state.run
     doing = f"run {run.run_id} {run.phase}" if run is not None else str(state.mode)
-    return f"{doing}; {account}; {seen}; {state.mode_reason}"
+    return f"{doing}; {account}; {seen}; {why_this_mode(state, policy)}"

@@ -151,7 +151,7 @@ class Dashboard:
         return web.Response(text="alive\n")
 
     async def _ready(self, request: web.Request) -> web.StreamResponse:
-        why = why_not_ready(self._host.state, self._host.fault)
+        why = why_not_ready(self._host.state, self._host.policy, self._host.fault)
         if why:
             return _json({"ready": False, "reason": why}, status=503)
         return _json({"ready": True, "reason": ""})

@@ -165,6 +165,20 @@ class Journal:
         self._head = (last[0], last[5])
         return self._head
 
+    def probe(self) -> None:
+        """Write nothing new, to the disk: JournalFullError where it still takes nothing."""
+        if self._is_readonly:
+            raise BugError(f"journal {self.path} was opened for reading only")
+        with writing(self.path):
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute("UPDATE meta SET schema_version = schema_version")
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
     def read(self, after: int = 0) -> Iterator[Entry]:
         """Yield the entries after `after`, in order, each checked against the chain.
 

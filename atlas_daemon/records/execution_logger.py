@@ -135,7 +135,7 @@ class ExecutionLogger:
         symbols = {*target_positions, *actual_positions}
         off = [
             abs(_exact(target_positions.get(s, 0)) - _exact(actual_positions.get(s, 0)))
-            for s in symbols
+            for s in sorted(symbols)
         ]
         if not discrepancies and not any(off):
             self.log("info", NAME, f"Reconciled: {len(symbols)} positions as targeted")

@@ -282,6 +282,7 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
         "Order {e.order_id} adopted: {e.side} {e.qty} {e.symbol}, run {e.run_id}",
     ),
     e.RivalSuspected: _says("critical", "Reconciler", "{e.why}"),
+    e.FirstBookSeen: _says("debug", "Reconciler", "First look at the book; a second one follows"),
     e.StreamDoubted: _says("warning", "Stream", "Stream doubted: {e.why}"),
     e.ForeignOrderFound: _foreign_order,
     e.CalendarDisputed: _says("critical", "Scheduler", "Calendars differ: {e.detail}"),
@@ -318,6 +319,15 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
     e.OrderStepped: _order_stepped,
     e.FillBooked: _fill_booked,
     e.OrderDisputed: _says("error", "Tracker", "Order {e.order_id} disputed: {e.detail}"),
+    e.ExecutionDisputed: _says(
+        "error",
+        "Tracker",
+        "Execution {e.execution_id} of {e.order_id} disputed: booked {e.qty} @ {e.price}, "
+        "told {e.told_qty} @ {e.told_price}",
+    ),
+    e.OrderOverfilled: _says(
+        "error", "Tracker", "{e.symbol} frozen: {e.order_id} of {e.qty} filled {e.filled_qty}"
+    ),
     e.CancelRequested: _says("info", "Submitter", "Cancelling {e.order_id}: {e.why}"),
     e.RunFinished: _run_finished,
     e.TradingHalted: _says("critical", "Halter", "HALTED by {e.by}: {e.reason}"),

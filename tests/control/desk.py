@@ -103,7 +103,7 @@ class Desk:
             journal=self.journal,
             latch=LatchFile(settings.latch_path),
             clock=self.clock,
-            policy=settings.policy(),
+            policy=replace(settings.policy(), grace=timedelta(0)),  # its figures do not move
             run_effect=self._run,
         )
         self.bus.watch(self._committed)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from atlas_daemon.cli.status_text import status_text
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
+from atlas_daemon.core.evolve import evolve
 from atlas_daemon.core.runs import order_id_for, parse_order_id
-from atlas_daemon.core.state import Phase
+from atlas_daemon.core.state import Book, Phase
 from atlas_daemon.core.values import BrokerOrderId, Mode, OrderId, RunId, Side, Symbol
 from atlas_daemon.core.views import status_of
 
@@ -42,6 +43,33 @@ STARTING = {"seen": {"first_matched_at": None, "matched_at": None}, "mode": Mode
 LEFT = an_open_order("AAPL", Side.BUY, an_order_id(), broker_order_id=BrokerOrderId("b9"))
 WORKING = an_order(qty="10")
 PICKS = ten_picks()[:3]
+
+
+# The first book.
+
+
+def test_the_first_book_is_adopted_from_two_equal_looks_a_grace_apart() -> None:
+    fresh = replace(a_state(), book=Book(), figures=replace(a_state().figures, snapshot=None))
+    old_cash = a_snapshot(NOW, [a_position()], cash="50000")  # read before a sell's cash
+    looks = [(old_cash, 0), (a_snapshot(NOW + secs(2), [a_position()], cash="51000"), 2)]
+    looks.append((replace(looks[1][0], asked_at=NOW + secs(6)), 6))
+    state = fresh
+    for look, after_s in looks:
+        turn = given(state).when(look, at=NOW + secs(after_s)).then_none_of(e.BookAdopted)
+        state = turn.state
+    last = replace(looks[1][0], asked_at=NOW + secs(7))
+    adopted = given(state).when(last, at=NOW + secs(7)).the(e.BookAdopted)
+    assert (adopted.cash, adopted.positions) == (51000, (("AAPL", 10),))
+
+
+def test_of_many_foreign_orders_the_latest_200_are_known_by_name() -> None:
+    state = a_state()
+    for number in range(250):
+        found = e.ForeignOrderFound(
+            BrokerOrderId(f"b{number}"), "x", "AAPL", Side.BUY, Decimal(5), False
+        )
+        state = evolve(state, e.Entry(number + 1, NOW, None, found))
+    assert list(state.foreign) == [f"b{number}" for number in range(50, 250)]
 
 
 # Orders under our prefix that the journal lacks.

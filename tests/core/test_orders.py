@@ -133,7 +133,7 @@ def test_s081_two_fills_blend_their_prices_exactly() -> None:
     order = an_order(qty="30").with_fill(Decimal(10), Decimal("100.10"), "x1", NOW)
     order = order.with_fill(Decimal(20), Decimal("100.40"), "", NOW)
     assert (order.filled_qty, order.filled_avg_price) == (Decimal(30), Decimal("100.30"))
-    assert order.execution_ids == {"x1"}
+    assert order.executions == {"x1": (Decimal(10), Decimal("100.10"))}
 
 
 def test_an_order_without_fills_has_no_average_price() -> None:

@@ -232,6 +232,11 @@ CASES: dict[type, tuple] = {
         a_state(),
         (e.ModeChanged(Mode.REDUCE_ONLY, "another daemon"),),
     ),
+    e.SuspendTradeChanged: (
+        e.SuspendTradeChanged(is_on=False),
+        a_state(),
+        (fx.FetchFigures,),
+    ),
     e.StreamDoubted: (
         e.StreamDoubted("no news of x"),
         a_state(),

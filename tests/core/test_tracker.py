@@ -13,12 +13,16 @@ from .builders import (
     NOW,
     RUN,
     a_draft,
+    a_position,
     a_run,
+    a_snapshot,
     a_state,
+    an_activity,
     an_order,
     an_order_id,
     filled,
     holding,
+    listed,
     reported,
     secs,
 )
@@ -42,14 +46,48 @@ def test_a_fill_moves_cash_and_shares() -> None:
     assert after.book.bought == {"AAPL": 4}
 
 
-def test_s080_a_known_execution_is_booked_once() -> None:
-    given(having(HALF)).when(filled(HALF, "4", "4", "25", status="new")).then_nothing()
+def test_a_known_execution_is_booked_once() -> None:
+    given(having(HALF)).when(filled(HALF, "4", "4", "100", status="new")).then_nothing()
+
+
+@pytest.mark.parametrize(("qty", "total", "price"), [("4", "4", "25"), ("6", "6", "100")])
+def test_s080_the_same_execution_id_with_other_figures_is_a_conflict_and_not_applied(
+    qty: str, total: str, price: str
+) -> None:
+    other = filled(HALF, qty, total, price)
+    played = given(having(HALF)).when(other)
+    played.then(
+        e.ExecutionDisputed(AN_ID, "x1", Decimal(4), Decimal(100), Decimal(qty), Decimal(price)),
+        e.AlertRaised,
+        fx.SendAlert,
+        e.LookUpRequested,
+        fx.FetchOrder(AN_ID),
+    )
+    assert played.the(e.AlertRaised).level == "critical"
+    assert played.state.book == having(HALF).book
+    assert played.state.orders[AN_ID].filled_qty == 4
+    given(played.state).when(other).then_nothing()  # told once
+    given(played.state).when(filled(HALF, "4", "4", status="new")).then_nothing()
+    word = reported(HALF, "partially_filled", total, "100")  # the broker's own word counts
+    assert given(played.state).when(word).state.orders[AN_ID].filled_qty == int(total)
 
 
 def test_s081_executions_that_were_missed_are_booked_with_the_next() -> None:
     news = filled(HALF, "2", "10", "110", filled_avg_price=Decimal(106), execution="x3")
-    booked = given(having(HALF)).when(news).the(e.FillBooked)
-    assert (booked.qty, booked.price) == (Decimal(6), Decimal(110))
+    played = given(having(HALF)).when(news)
+    missed, booked = played.all(e.FillBooked)
+    assert (missed.qty, missed.price, missed.filled_qty) == (4, 110, 8)
+    assert (booked.qty, booked.price, booked.filled_qty) == (2, 110, 10)
+    assert (missed.execution_id, booked.execution_id) == ("", "x3")
+    assert (missed.is_complete, booked.is_complete) == (False, True)
+    assert played.state.orders[AN_ID].filled_avg_price == 106
+
+
+def test_an_execution_of_which_a_look_up_told_a_part_has_no_figures_to_be_disputed() -> None:
+    part = filled(HALF, "5", "8", "110", filled_avg_price=Decimal(105), execution="x2")
+    played = given(having(HALF.with_fill(Decimal(1), Decimal(110), "", NOW))).when(part)
+    assert played.the(e.FillBooked).qty == 3
+    given(played.state).when(part).then_nothing()
 
 
 def test_a_gap_without_an_average_is_asked_after_and_not_guessed() -> None:
@@ -91,9 +129,33 @@ def test_s088_a_late_part_after_the_whole_is_ignored() -> None:
     given(having(DONE)).when(filled(DONE, "4", "4", execution="x0")).then_nothing()
 
 
-def test_s089_a_fill_beyond_the_order_is_booked_as_it_is() -> None:
-    booked = given(having(WORKING)).when(filled(WORKING, "12", "12")).the(e.FillBooked)
+@pytest.mark.parametrize(
+    "news", [filled(WORKING, "12", "12"), reported(WORKING, "filled", "12", "100")]
+)
+def test_s089_a_fill_beyond_the_order_is_booked_as_it_is_and_freezes_the_symbol(news) -> None:
+    played = given(having(WORKING)).when(news)
+    played.then_some(e.FillBooked, e.OrderOverfilled(AN_ID, "AAPL", Decimal(10), Decimal(12)))
+    booked = played.the(e.FillBooked)
     assert (booked.qty, booked.is_complete) == (Decimal(12), True)
+    assert [x.level for x in played.all(e.AlertRaised)] == ["critical"]
+    assert played.state.book.positions == {"AAPL": 12}
+    assert played.state.frozen == {"AAPL": f"{AN_ID} of 10 filled 12"}
+    more = a_draft("AAPL", "sell", "2", round_=2)
+    state = replace(played.state, run=a_run(), orders={})
+    refused = given(state).when(e.OrderDrafted(more)).the(e.OrderRefused)
+    assert refused.rule == "frozen"
+
+
+def test_s089_the_operator_alone_takes_an_overfilled_symbol_s_freeze_off() -> None:
+    state = given(having(WORKING)).when(filled(WORKING, "12", "12")).state
+    state = given(state).when(a_snapshot(positions=[a_position("AAPL", "12")], cash="98800")).state
+    manual = an_activity("FILL", None, "AAPL", "3", "10", side="sell")
+    traded = given(state).when(listed(manual)).then_none_of(e.DriftExplained).state
+    assert "AAPL" in traded.frozen
+    sold_out = given(state).when(a_snapshot(positions=[], cash="98800")).state
+    for seen in (state, sold_out):
+        adopted = given(seen).when(e.AdoptRequested("op", "AAPL")).state
+        assert (adopted.frozen, adopted.overfilled) == ({}, frozenset())
 
 
 def test_s092_a_cancel_without_fills_fills_nothing() -> None:
@@ -134,6 +196,17 @@ def test_s096_an_unknown_status_is_told_once_and_is_no_end() -> None:
 def test_s097_an_unreadable_frame_is_told_and_every_open_order_asked_after() -> None:
     played = given(having(WORKING)).when(e.FrameUnread("no json", "\x00"))
     played.then(e.AlertRaised, fx.SendAlert, e.LookUpRequested, fx.FetchOrder)
+
+
+def test_s097_a_flood_of_unreadable_frames_is_told_every_10_seconds_with_its_count() -> None:
+    state = given(having(WORKING)).when(e.FrameUnread("no json", "")).state
+    for _ in range(500):
+        turn = given(state).when(e.FrameUnread("no json", ""), at=NOW + secs(9)).then_nothing()
+        state = turn.state
+    told = given(state).when(e.Ticked(), at=NOW + secs(10)).the(e.AlertRaised)
+    assert told.text == "unreadable stream frames: 500, the latest a while ago"
+    told = given(state).when(e.FrameUnread("{", ""), at=NOW + secs(10)).the(e.AlertRaised)
+    assert told.text == "unreadable stream frames: 501, the latest: {"
 
 
 def test_s099_an_earlier_word_adds_nothing() -> None:

@@ -153,10 +153,10 @@ def test_a_halt_that_is_only_in_memory_is_not_durable():
 def test_ready_means_trading_and_nothing_in_the_way():
     state = replace(folded(started()), mode=Mode.TRADING, mode_reason="all is well")
 
-    assert why_not_ready(state, "") == ""
-    assert "disk full" in why_not_ready(state, "disk full")
-    assert "calendars differ" in why_not_ready(replace(state, calendar_dispute="x"), "")
-    assert why_not_ready(folded(started()), "") == "starting: starting"
+    assert why_not_ready(state, POLICY, "") == ""
+    assert "disk full" in why_not_ready(state, POLICY, "disk full")
+    assert "calendars differ" in why_not_ready(replace(state, calendar_dispute="x"), POLICY, "")
+    assert why_not_ready(folded(started()), POLICY, "") == "starting: not yet reconciled"
 
 
 def test_an_order_in_doubt_is_shown_with_its_age():

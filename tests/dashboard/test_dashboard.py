@@ -85,7 +85,7 @@ async def test_ready_says_why_not(desk):
 @pytest.mark.asyncio
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/", "/api/status", "/nowhere"])
-async def test_anything_but_reading_is_refused(desk, method, path):
+async def test_s182_anything_but_reading_is_refused(desk, method, path):
     status, headers, _ = await fetch(desk, path, method)
 
     assert (status, headers["Allow"]) == (405, "GET, HEAD")
@@ -184,3 +184,10 @@ def test_a_run_that_ended_is_shown_with_its_figures(tmp_path):
     assert "<dt>Regime</dt><dd>TREND_BULL (100% allocation)</dd>" in page
     assert "Performance since Nov 18, 2025" in page
     assert "n/a (needs 20 daily returns, has 1)" in page
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org"])
+def test_s182_the_page_is_served_on_this_machine_only(tmp_path, host):
+    with pytest.raises(ConfigError, match=r"dashboard\.host"):
+        settings_in(tmp_path, dashboard__host=host)
+    assert settings_in(tmp_path).dashboard.host == "127.0.0.1"

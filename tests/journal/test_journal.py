@@ -604,6 +604,22 @@ def test_s187_a_disk_that_takes_nothing_loses_nothing(filled, prefix, words):
     assert verdict(filled).entries == 9
 
 
+def test_s187_a_probe_tells_whether_the_disk_takes_anything_and_writes_nothing(filled):
+    with opened(filled, connect=failing_connect) as journal:
+        head = journal.head()
+        journal.probe()
+        journal._connection.at("UPDATE", "database or disk is full")
+        with pytest.raises(JournalFullError, match="full"):
+            journal.probe()
+        journal._connection.at(None, "")
+        journal.probe()
+        assert journal.head() == head
+        assert journal.verify().is_intact
+        assert list(journal.read()) == some(1, 6)
+    with Journal.open_readonly(filled) as journal, pytest.raises(BugError, match="reading only"):
+        journal.probe()
+
+
 def test_s187_a_really_full_file_takes_entries_again_when_there_is_space(path):
     with opened(path) as journal:
         journal.append(some(1, 2))

@@ -279,3 +279,18 @@ def test_cash_never_turns_negative_and_sells_never_exceed_holdings(
         assert left[symbol] >= 0
     assert {s: q for s, q in left.items() if q} == {s: q for s, q in targets_of(got).items() if q}
     assert {*held, *picked} == {line.symbol for line in got.plan.lines}
+
+
+def test_s190_what_a_dry_run_would_hold_is_not_bought_again_by_the_next_one():
+    first = a_dry_run(held=HELD)
+    assert first.fills
+    held = {symbol: qty for symbol, qty in targets_of(first).items() if qty}
+    again = a_dry_run(held=held, cash=str(first.cash_after_buys))
+    assert orders_of(again) == []
+    assert targets_of(again) == {**held}
+
+
+def test_s190_a_dry_run_repeated_on_the_same_account_is_the_same_and_no_more():
+    assert [orders_of(a_dry_run(held=HELD)) for _ in range(3)] == [
+        orders_of(a_dry_run(held=HELD))
+    ] * 3

@@ -97,10 +97,43 @@ class OrderAdopted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutionDisputed(Event):
+    """An execution that is booked was told again with other figures: these are not booked."""
+
+    order_id: OrderId
+    execution_id: str
+    qty: Decimal
+    price: Decimal
+    """As booked; the next two as told now."""
+    told_qty: Decimal
+    told_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOverfilled(Event):
+    """The broker filled more than was ordered: the symbol is frozen until it is adopted."""
+
+    order_id: OrderId
+    symbol: Symbol
+    qty: Decimal
+    """As ordered."""
+    filled_qty: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class RivalSuspected(Event):
     """Another daemon seems to trade this account: nothing is bought until a restart."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FirstBookSeen(Event):
+    """What would be adopted at a first start, if a later look tells the same."""
+
+    asked_at: datetime
+    cash: Decimal
+    positions: tuple[tuple[Symbol, Decimal], ...]
 
 
 @dataclass(frozen=True, slots=True)
