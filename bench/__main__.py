@@ -1,4 +1,7 @@
-"""`python -m bench [daemon] [plan] [core]`: measure, and print one table with a row a figure."""
+"""`python -m bench [part ...] [--quick]`: measure, and print one table with a row a figure.
+
+`--quick` takes too few samples for a figure: it shows that each part still runs.
+"""
 
 import platform
 import sys
@@ -6,17 +9,28 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from bench import core, daemon, plan
+from bench import against, core, daemon, growth, latency, plan
 from bench.figure import Figure, interpreter_s
 
-PARTS = {"daemon": daemon.figures, "plan": plan.figures, "core": core.figures}
+SLOW = {"daemon": daemon.figures, "plan": plan.figures, "core": core.figures}
+"""Parts that have no quick form."""
+PARTS = {
+    "orders": against.order_figures,
+    "stream": against.stream_figures,
+    "stop": latency.stop_figures,
+    "fill": latency.fill_figures,
+    "growth": growth.figures,
+}
 
 
-def main(names: list[str]) -> int:
+def main(words: list[str]) -> int:
     """Measure the parts named, or all; return the exit code."""
-    unknown = [name for name in names if name not in PARTS]
+    is_quick = "--quick" in words
+    names = [word for word in words if word != "--quick"]
+    known = [*SLOW, *PARTS]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        sys.stderr.write(f"bench: {unknown[0]}: must be one of {', '.join(PARTS)}\n")
+        sys.stderr.write(f"bench: {unknown[0]}: must be one of {', '.join(known)}\n")
         return 2
     console = Console()
     unit_s = interpreter_s()
@@ -27,10 +41,10 @@ def main(names: list[str]) -> int:
     table = Table("figure", "measured", "in units", "how", title="atlas_daemon")
     table.columns[1].justify = table.columns[2].justify = "right"
     has_failed = False
-    for name in names or PARTS:
+    for name in names or known:
         try:
             with console.status(f"measuring: {name}"):
-                for figure in PARTS[name]():
+                for figure in SLOW[name]() if name in SLOW else PARTS[name](is_quick):
                     table.add_row(*_cells(figure, unit_s))
         except RuntimeError as error:  # one part's failure takes no figure from the others
             has_failed = True

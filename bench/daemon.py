@@ -82,7 +82,7 @@ def _start(folder: Path, url: str, is_weighed: bool) -> _Start:
             stderr=subprocess.STDOUT,
         )
         try:
-            _await_ready(ready, child)
+            await_ready(ready, child)
             ready_s = time.perf_counter() - begun_s
             rss_bytes = None
             if is_weighed:
@@ -94,8 +94,13 @@ def _start(folder: Path, url: str, is_weighed: bool) -> _Start:
     return _Start(ready_s, rss_bytes)
 
 
-def _await_ready(ready: socket.socket, child: "subprocess.Popen[bytes]") -> None:
-    """Wait for READY=1. Raises RuntimeError with the daemon's own words where it ends instead."""
+def await_ready(
+    ready: socket.socket, child: "subprocess.Popen[bytes]", said: Path | None = None
+) -> None:
+    """Wait for READY=1. RuntimeError with the daemon's own words where it ends instead.
+
+    `said` is the file that its words go to, where it is not a pipe.
+    """
     ready.settimeout(0.2)
     until_s = time.monotonic() + READY_MAX_S
     while time.monotonic() < until_s:
@@ -103,6 +108,8 @@ def _await_ready(ready: socket.socket, child: "subprocess.Popen[bytes]") -> None
             if b"READY=1" in ready.recv(4096).split(b"\n"):
                 return
         if child.poll() is not None:
+            if said is not None:
+                raise RuntimeError(said.read_text()[-2000:])
             assert child.stdout is not None
             raise RuntimeError(child.stdout.read().decode()[-2000:])
     raise RuntimeError(f"atlasd run was not ready within {READY_MAX_S:.0f} s")

@@ -53,11 +53,19 @@ def interpreter_s() -> float:
     return median_s(lambda: run_python(["-c", "import aiohttp"]))
 
 
-def run_python(arguments: Sequence[str], cwd: Path = ROOT) -> str:
-    """Run our own interpreter and return its standard output. Raises where it fails."""
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
+def run_python(arguments: Sequence[str], cwd: Path = ROOT, limit_s: float | None = None) -> str:
+    """Run our own interpreter and return its standard output. RuntimeError where it fails."""
+    try:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=limit_s,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"{' '.join(arguments)}: no end within {limit_s:.0f} s") from error
     if done.returncode:
         raise RuntimeError(
             f"{' '.join(arguments)}: exit {done.returncode}: {(done.stderr or done.stdout)[-2000:]}"
