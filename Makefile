@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test soak check coverage bench clean install
+.PHONY: demo test soak fuzz pythons check coverage bench clean install
 
 demo: $(STAMP)
 	@$(BIN)/atlasd demo
@@ -13,11 +13,30 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
-# The simulation on many more seeds, e.g. `make soak SEEDS=0-20000`; then kills at every act.
+# The simulation on many more seeds and all cores, e.g. `make soak SEEDS=0-20000`; then kills at
+# every act of some calm days, then a flood of frames. WORKERS=1 leaves the other cores alone.
 SEEDS ?= 0-2000
+KILLED ?= 0-4
+FRAMES ?= 1000000
 soak: $(STAMP)
-	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
-	@for seed in 0 1 2; do $(BIN)/python -m tests.simulation --every-act $$seed || exit 1; done
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(if $(WORKERS),--workers $(WORKERS))
+	@$(BIN)/python -m tests.simulation --every-act $(KILLED) $(if $(WORKERS),--workers $(WORKERS))
+	@$(BIN)/python -m tests.fuzz.frames --frames $(FRAMES)
+
+# Coverage-guided fuzzing of every parser (atheris), on one core; `make fuzz MINUTES=60`.
+MINUTES ?= 10
+fuzz: $(STAMP)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+	if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(BIN)/python --group fuzz; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz; \
+	fi
+	@$(BIN)/python -m tests.fuzz.targets --minutes $(MINUTES)
+
+# One seed, the same bytes on each supported Python that this machine has.
+pythons: $(STAMP)
+	@$(BIN)/python .ci/pythons.py $(PYTHONS_ARGS)
 
 # The lint, type and import-contract checks that CI runs too.
 check: $(STAMP)
@@ -26,12 +45,15 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The same tests, measured: every process that they start is counted too. Fails below the floors.
+# The same tests; all but the long ones measured, with every process that they start. Fails below
+# the floors. What the simulation and the fuzzing run through is reached by the others too.
+LONG := tests/simulation tests/fuzz
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage.d/data
 coverage: $(STAMP)
 	@rm -rf .coverage.d && mkdir .coverage.d
 	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
-	  $(MAKE) --no-print-directory test PYTEST_ARGS="$(PYTEST_ARGS)"
+	  $(MAKE) --no-print-directory test PYTEST_ARGS="$(LONG:%=--ignore %) $(PYTEST_ARGS)"
+	@$(MAKE) --no-print-directory test PYTEST_ARGS="$(LONG) $(PYTEST_ARGS)"
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o .coverage.d/report.json
 	@$(BIN)/python .ci/floors.py .coverage.d/report.json
@@ -58,4 +80,4 @@ $(STAMP): pyproject.toml
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) .coverage.d .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .pythons .fuzz .coverage.d .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

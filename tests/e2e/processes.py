@@ -37,8 +37,8 @@ HOLDINGS = "INTC=300,IBM=60,MSFT=20"
 TARGETS = {"AAPL": "0.15", "MSFT": "0.15", "NVDA": "0.15", "ORCL": "0.15", "CSCO": "0.15"}
 """Weights of the slot of February 2026: INTC and IBM go, MSFT stays."""
 SIGNAL_DAY, SLOT = "2026-01-30", "2026-02"
-EARLY = "2026-02-02T09:34:30"
-"""Half a minute before the slot falls due: the daemon must have started by then."""
+EARLY = "2026-02-02T09:31:30"
+"""Minutes before the slot falls due, as the daemon must have started by then on a slow machine."""
 DUE = "2026-02-02T09:35:00-05:00"
 
 
@@ -113,9 +113,16 @@ class Broker:
 
 @contextmanager
 def a_broker(
-    *arguments: str, at: str = EARLY, holdings: str = HOLDINGS, cash: str = "60000"
+    *arguments: str,
+    at: str = EARLY,
+    holdings: str = HOLDINGS,
+    cash: str = "60000",
+    complaints: int | None = None,
 ) -> Iterator[Broker]:
-    """Run the local broker; it is gone at the block's end, and with this process."""
+    """Run the local broker; it is gone at the block's end, and with this process.
+
+    `complaints` is the descriptor that its standard error goes to; ours, where None.
+    """
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "atlas_daemon", "paper", "--port", "0", "--json"),
@@ -124,6 +131,7 @@ def a_broker(
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=complaints,
     )
     assert process.stdin is not None and process.stdout is not None
     try:
@@ -197,12 +205,12 @@ class Place:
             check=False,
         )
 
-    def daemon(self) -> "Daemon":
-        """Start `atlasd run`."""
+    def daemon(self, *prefix: str) -> "Daemon":
+        """Start `atlasd run`, or `prefix` with it as arguments."""
         complaints = self.folder / f"stderr-{len(self.daemons)}.txt"
         with complaints.open("wb") as sink:
             process = subprocess.Popen(
-                self.command("run"),
+                [*prefix, *self.command("run")],
                 cwd=self.folder,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,

@@ -1,11 +1,24 @@
 """The emergency stop, seen from outside: at once, kept, and taken off by a person only."""
 
+import random
 import signal
+import subprocess
+import time
+from functools import partial
 
 import pytest
 
 from atlas_daemon.core import events as e
-from tests.e2e.processes import DUE, Broker, Daemon, a_broker, a_place, sent_twice, until
+from tests.e2e.processes import (
+    DUE,
+    Broker,
+    Daemon,
+    a_broker,
+    a_place,
+    sent_twice,
+    until,
+)
+from tests.simulation.tap import Tap
 
 pytestmark = pytest.mark.e2e
 
@@ -97,3 +110,84 @@ def test_a_latch_file_found_at_the_start_halts_whatever_is_in_it() -> None:
         _is_past_due(daemon, broker)
         assert daemon.page("/readyz")[0] == 503
         assert broker.orders() == []
+
+
+UNIT = ("/usr/bin/env", "--block-signal=SIGUSR1")
+"""How the unit file starts the daemon: held back before there is a Python."""
+
+
+def _can_block() -> bool:
+    try:
+        return subprocess.run([*UNIT, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not _can_block(), reason="env(1) knows no --block-signal (coreutils 8.31)")
+def test_started_as_the_unit_does_a_stop_at_any_moment_after_exec_is_kept() -> None:
+    draw = random.Random("stop after exec")
+    with a_broker() as broker:
+        for latest_s in (0.0, 0.2, 1.0):  # the first is still within env, before any Python
+            with a_place() as place:
+                daemon = place.write(broker.url).daemon(*UNIT)
+                until("the signal being held back", partial(daemon.blocks, signal.SIGUSR1))
+                time.sleep(draw.uniform(0, latest_s))
+                daemon.send(signal.SIGUSR1)
+                assert _is_halted(daemon)["halt"]["by"] == "SIGUSR1"
+                assert place.latch.exists()
+        assert broker.orders() == []
+
+
+def test_started_by_hand_a_stop_before_python_is_up_ends_the_process_and_nothing_is_sent() -> None:
+    draw = random.Random("stop by hand")
+    with a_broker() as broker:
+        for latest_s in (0.0, 0.1):
+            with a_place() as place:
+                daemon = place.write(broker.url).daemon()
+                time.sleep(draw.uniform(0, latest_s))
+                daemon.send(signal.SIGUSR1)
+                until("an end or a stop", partial(_has_ended_or_stopped, daemon))
+                if daemon.process.poll() is None:
+                    _is_halted(daemon)
+                else:
+                    assert daemon.ends() == -signal.SIGUSR1
+                    assert not place.state.exists()
+        assert broker.orders() == []
+
+
+def _has_ended_or_stopped(daemon: Daemon) -> bool:
+    return daemon.process.poll() is not None or daemon.place.latch.exists()
+
+
+def test_a_stop_twice_with_the_broker_out_of_reach_survives_a_kill_and_is_carried_out_later() -> (
+    None
+):
+    with a_broker() as broker, a_place() as place:
+        tap = Tap(int(broker.url.rpartition(":")[2]), lambda words: True)
+        try:
+            daemon = place.write(tap.url).daemon()
+            daemon.is_trading()
+            _trading(broker, "halt")  # one sell rests
+            broker.go_to(DUE)
+            until("first fill on record", lambda: place.events(e.FillBooked))
+            sent = len(broker.orders())
+            tap.refuse()
+            daemon.send(signal.SIGUSR1)
+            daemon.send(signal.SIGUSR1)
+            status = daemon.wait_for("halt", lambda seen: seen["halt"])
+            assert status["halt"]["is_durable"]
+            assert not status["halt"]["is_complete"]
+            assert place.latch.exists()
+            daemon.process.kill()
+            assert daemon.ends() == -signal.SIGKILL
+            assert broker.open_orders() == 1
+
+            tap.accept()
+            _is_halted(place.daemon())
+            assert broker.open_orders() == 0
+            assert len(broker.orders()) == sent
+            halted = [type(x.event) for x in place.entries()].index(e.TradingHalted)
+            later = place.entries()[halted:]
+            assert not any(isinstance(x.event, e.OrderSubmitted) for x in later)
+        finally:
+            tap.close()

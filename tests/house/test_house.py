@@ -192,7 +192,8 @@ def test_an_event_is_a_fact() -> None:
 
 
 def test_an_effect_is_an_order_to_the_world() -> None:
-    verbs = set("Cancel Compute Fetch Remove Reopen Send Stop Submit Suspend Write".split())
+    verbs = {"Cancel", "Compute", "Fetch", "Remove", "Reopen", "Send", "Stop", "Submit", "Suspend"}
+    verbs |= {"Write"}
     (effects,) = [s for s in CORE if s.name == "core/effects.py"]
     names = list(effects.subclasses("Effect"))
     assert len(names) > 8

@@ -112,6 +112,8 @@ class Connection(sqlite3.Connection):
         self.process.check()
         if sql.startswith("PRAGMA synchronous"):
             self.is_synced = sql.endswith("FULL")
+        if sql.startswith("UPDATE") and self.disk.is_full:
+            self.disk.refuse()
         if sql != "COMMIT":
             return super().execute(sql, *args)
         self.process.act("commits")

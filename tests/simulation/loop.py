@@ -5,6 +5,7 @@ moment, whichever comes first. Tasks run in the order they became ready, so a ru
 """
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 from asyncio import base_events
@@ -14,6 +15,14 @@ from typing import Any
 
 STEPS_MAX = 3_000_000
 """More handles than this in one life of the daemon is a livelock."""
+
+
+UNWIND_MAX = 50
+"""What a coroutine of the dead may wait for while it ends."""
+
+
+class BuriedError(BaseException):
+    """What a coroutine of a dead process is ended with."""
 
 
 class DeadlockError(RuntimeError):
@@ -32,6 +41,7 @@ class Timeline:
         self.now_s = 0.0
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
+        self._told = -1.0, epoch
 
     def after(self, delay_s: float, action: Callable[[], None]) -> None:
         """Let something happen `delay_s` seconds from now."""
@@ -59,7 +69,10 @@ class Timeline:
 
     def moment(self) -> datetime:
         """The true time of the world, aware, UTC."""
-        return self.epoch + timedelta(microseconds=round(self.now_s * 1e6))
+        if self._told[0] != self.now_s:  # asked for several times at each moment
+            at = self.epoch + timedelta(microseconds=round(self.now_s * 1e6))
+            self._told = self.now_s, at
+        return self._told[1]
 
 
 class CountedTask(asyncio.Task):
@@ -184,16 +197,21 @@ class VirtualLoop(base_events.BaseEventLoop):
     def bury(self) -> None:
         """Close what the dead process left, silently; its descriptors go as the kernel's would."""
         self.is_dead = True
-        for task in sorted(asyncio.all_tasks(self), key=lambda task: -task.number):
-            task._log_destroy_pending = False
-            for _ in range(20):
-                try:
-                    task.get_coro().close()
-                except BaseException:  # noqa: BLE001 - the dead may run into their fence
-                    continue
-                break
+        seen: set[asyncio.Task[Any]] = set()
+        while left := asyncio.all_tasks(self) - seen:
+            # A library's own tasks have no number; they wait for nothing that others end.
+            for task in sorted(left, key=lambda task: -getattr(task, "number", 0)):
+                seen.add(task)
+                task._log_destroy_pending = False
+                self._unwind(task.get_coro())
         self._ready.clear()
         self._scheduled.clear()
         if not self.is_closed():
             self._stopping = False
             self.close()
+
+    def _unwind(self, coro: Any) -> None:
+        """Let a coroutine run to its end, whatever it waits for on the way."""
+        with contextlib.suppress(BaseException):  # the dead may run into their fence
+            for _ in range(UNWIND_MAX):
+                coro.throw(BuriedError())

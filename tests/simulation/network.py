@@ -19,7 +19,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from tests.simulation.broker import Broker
 from tests.simulation.disk import Process
 from tests.simulation.faults import Faults
-from tests.simulation.loop import Timeline
+from tests.simulation.loop import Timeline, VirtualLoop
 
 GHOST_S = 90.0
 POST_WEIGHT = 3.0
@@ -27,8 +27,15 @@ NOBODY = ConnectionKey("paper-api", 443, True, True, None, None, None)
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 
 
+Outcome = tuple[int, dict[str, str], bytes]
+"""Status, headers and body of an answer."""
+
+
 class Network:
     """What lies between: it outlives every process."""
+
+    faults_of = Faults
+    """The faults that this kind of network knows."""
 
     def __init__(
         self, timeline: Timeline, faults: Faults, broker: Broker, chance: random.Random
@@ -40,6 +47,14 @@ class Network:
         self.on_post: Callable[[Mapping[str, str]], None] = lambda body: None
         broker.tell = self.push
 
+    def new_loop(self) -> VirtualLoop:
+        """Return the loop of a process' life."""
+        return VirtualLoop(self.timeline)
+
+    def sessions(self, process: Process) -> Callable[[], Any]:
+        """Return what opens a process' sessions."""
+        return lambda: Session(self, process)
+
     def hits(self, name: str, method: str = "") -> bool:
         """True where a fault happens; orders are few among the requests, and meet more of them."""
         return self.faults.hits(name, self.timeline.now_s, POST_WEIGHT if method == "POST" else 1.0)
@@ -50,6 +65,37 @@ class Network:
     def long_s(self) -> float:
         """A late packet's travel: within the request's own deadline of 30 s."""
         return self.chance.uniform(3, 25)
+
+    # Questions, as they arrive at the broker.
+
+    def outcome(self, call: SimpleNamespace) -> Outcome:
+        """Let a request reach the broker, or what stands before it, and say what it answers."""
+        method = call.method
+        if self.hits("limited", method):
+            return 429, {"Retry-After": "2", "X-RateLimit-Remaining": "0"}, b""
+        if self.hits("limited_bare", method):
+            return 429, {}, b'{"message":"too many requests."}'
+        for status in (500, 502, 503):
+            if self.hits(f"error_{status}", method):
+                return status, {}, b""
+        if self.hits("error_html", method):
+            return 502, {"Content-Type": "text/html"}, HTML
+        status, body = self.broker.answer(method, call.path, call.query, call.body)
+        if self.hits("error_504_after_accept", method):
+            return 504, {}, HTML
+        if status == 200 and self.hits("body_cut", method):
+            return 200, {}, body[: len(body) // 2]
+        return status, {}, body
+
+    def acknowledged(self, text: str | bytes) -> bytes | None:
+        """Answer what a listener says; None where it gets no answer."""
+        request = json.loads(text)
+        if self.hits("stream_no_ack"):
+            return None
+        if request["action"] == "authenticate":
+            reply: dict[str, object] = {"status": "authorized", "action": "authenticate"}
+            return json.dumps({"stream": "authorization", "data": reply}).encode()
+        return json.dumps({"stream": "listening", "data": request["data"]}).encode()
 
     # The stream.
 
@@ -174,10 +220,10 @@ class Exchange:
     async def read(self) -> bytes:
         return self._body
 
-    def _send(self, answered: "asyncio.Future[tuple[int, dict[str, str], bytes]]") -> None:
+    def _send(self, answered: "asyncio.Future[Outcome]") -> None:
         network, process, call = self._network, self._process, self._call
 
-        def tell(outcome: tuple[int, dict[str, str], bytes] | Exception) -> None:
+        def tell(outcome: Outcome | Exception) -> None:
             if process.is_dead or answered.done():
                 return
             if isinstance(outcome, Exception):
@@ -186,7 +232,7 @@ class Exchange:
                 answered.set_result(outcome)
 
         def arrive() -> None:
-            outcome = self._outcome()
+            outcome = network.outcome(call)
             if network.hits("reply_lost", call.method):
                 return
             delay_s = (
@@ -206,24 +252,6 @@ class Exchange:
                 lambda: tell(aiohttp.ClientOSError(104, "connection reset by peer")),
             )
 
-    def _outcome(self) -> tuple[int, dict[str, str], bytes]:
-        network, call = self._network, self._call
-        if network.hits("limited", call.method):
-            return 429, {"Retry-After": "2", "X-RateLimit-Remaining": "0"}, b""
-        if network.hits("limited_bare", call.method):
-            return 429, {}, b'{"message":"too many requests."}'
-        for status in (500, 502, 503):
-            if network.hits(f"error_{status}", call.method):
-                return status, {}, b""
-        if network.hits("error_html", call.method):
-            return 502, {"Content-Type": "text/html"}, HTML
-        status, body = network.broker.answer(call.method, call.path, call.query, call.body)
-        if network.hits("error_504_after_accept", call.method):
-            return 504, {}, HTML
-        if status == 200 and network.hits("body_cut", call.method):
-            return 200, {}, body[: len(body) // 2]
-        return status, {}, body
-
 
 class Link:
     """One connection of the stream, as aiohttp shows it."""
@@ -240,16 +268,9 @@ class Link:
 
     async def send_str(self, text: str) -> None:
         self._process.check()
-        request = json.loads(text)
         network = self._network
-        if network.hits("stream_no_ack"):
-            return
-        if request["action"] == "authenticate":
-            reply: dict[str, object] = {"status": "authorized", "action": "authenticate"}
-            raw = {"stream": "authorization", "data": reply}
-        else:
-            raw = {"stream": "listening", "data": request["data"]}
-        network.timeline.after(network.travel_s(), lambda: self.push(json.dumps(raw).encode()))
+        if (raw := network.acknowledged(text)) is not None:
+            network.timeline.after(network.travel_s(), lambda: self.push(raw))
 
     async def receive(self) -> aiohttp.WSMessage:
         while not self._inbox and not self.is_over:
