@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -43,6 +44,9 @@ def paper(
     state: Annotated[
         Path | None, typer.Option(help="Keep the accounts in this file, over restarts.")
     ] = None,
+    rate_limit: Annotated[
+        int, typer.Option(help="Requests a minute that one key may send; 0 for any.", min=0)
+    ] = 200,
     attached: Annotated[bool, typer.Option(hidden=True)] = False,
     json: JsonOption = False,
 ) -> None:
@@ -52,11 +56,8 @@ def paper(
         raise UsageError(f"--port {port}: must be 0 to 65535")
     dollars = amount_of("--cash", cash)
     wanted = holdings_of(holdings)
-    asyncio.run(
-        _serve(
-            _config(port, market, starts_at, speed, seed, dollars, wanted, state), json, attached
-        )
-    )
+    config = _config(port, market, starts_at, speed, seed, dollars, wanted, state)
+    asyncio.run(_serve(replace(config, rate_limit_per_min=rate_limit), json, attached))
 
 
 def moment_of(text: str) -> datetime:

@@ -165,7 +165,7 @@ class World:
             for order in self.orders.values():
                 if order.status not in ENDED and self.now.hour >= 18:
                     self._end(order, "expired")
-        gap_s = 1 if is_busy else 120 if session is not None else 300
+        gap_s = 1 if is_busy and not self.is_down else 120 if session is not None else 300
         self._later(secs(gap_s), self._beat, process=None)
 
     def _delay(self, most: float = 0.4) -> float:

@@ -51,7 +51,7 @@ async def test_twenty_thousand_frames_leave_nothing_behind_but_what_is_on_record
     assert end.objects < half.objects * 1.05
     assert done.verdict.is_intact
     assert done.state.halt is None
-    assert done.entries["FrameUnread"] > FRAMES / 5
+    assert 0 < done.entries["FrameUnread"] < FRAMES / 100
     assert done.inbox_peak < 200
 
 

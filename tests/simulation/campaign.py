@@ -2,21 +2,39 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from tests.simulation.tier_c import Told, run_story
+
+AT_ONCE = 3
+FAILED_MAX = 3
+KILLS_LIKELY = 10
+"""Of a story."""
 
 
 def campaign(
     kills: int, *, first: int = 0, on_told: Callable[[Told], None] = lambda told: None
 ) -> list[Told]:
-    """Live stories until that many kills have struck, or three have failed."""
+    """Live stories until that many kills have struck, or three have failed.
+
+    A few at once: a story waits more than it works.
+    """
     found: list[Told] = []
-    while sum(told.kills.total() for told in found) < kills:
-        found.append(run_story(first + len(found)))
-        on_told(found[-1])
-        if sum(bool(told.breaches) for told in found) >= 3:
-            break
-    return found
+    seed = first
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        under_way: set[Future[Told]] = set()
+        while True:
+            struck = sum(told.kills.total() for told in found)
+            failed = sum(bool(told.breaches) for told in found)
+            while struck + KILLS_LIKELY * len(under_way) < kills and failed < FAILED_MAX:
+                under_way.add(pool.submit(run_story, seed))
+                seed += 1
+            if not under_way:
+                return sorted(found, key=lambda told: told.seed)
+            ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in ended:
+                found.append(future.result())
+                on_told(found[-1])
 
 
 def lines(stories: Sequence[Told]) -> list[str]:
