@@ -70,6 +70,7 @@ class World:
         self.heard: list[tuple[datetime, e.Event, object]] = []
         self.alerts: list[tuple[str, str, str]] = []
         self.is_latched = self.is_down = False
+        self._down_at = self.now
         self.process = self._count = 0
         self._heap: list[tuple[datetime, int, int | None, Callable[[], None]]] = []
         self._at_turn: dict[int, Callable[[], None]] = {}
@@ -91,6 +92,7 @@ class World:
     def crash(self, back_after: float = 5) -> None:
         """Kill the process: what it waited for is lost, what it sent is not."""
         self.is_down = True
+        self._down_at = self.now
         self.process += 1
         self._later(secs(back_after), self.boot, process=None)
 
@@ -165,7 +167,8 @@ class World:
             for order in self.orders.values():
                 if order.status not in ENDED and self.now.hour >= 18:
                     self._end(order, "expired")
-        gap_s = 1 if is_busy and not self.is_down else 120 if session is not None else 300
+        is_busy &= not self.is_down or self.now < self._down_at + timedelta(minutes=10)
+        gap_s = 1 if is_busy else 120 if session is not None else 300
         self._later(secs(gap_s), self._beat, process=None)
 
     def _delay(self, most: float = 0.4) -> float:

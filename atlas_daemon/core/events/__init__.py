@@ -129,7 +129,6 @@ VOLATILE: frozenset[type[Event]] = frozenset(
         BookMatched,
         DriftSeen,
         CashDriftSeen,
-        FirstBookSeen,
         FetchFailed,
         SignalsRequested,
         LinesChecked,
