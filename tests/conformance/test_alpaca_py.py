@@ -100,8 +100,9 @@ class Walker:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            while not task.done():  # alpaca-py may take a cancel for a timeout, and go on
+                task.cancel()
+                await asyncio.wait([task], timeout=0.5)
             await self.stream.close()
             await asyncio.to_thread(self.client._session.close)
 
