@@ -106,8 +106,8 @@ class Bus:
 
     async def room(self) -> None:
         """Wait while many events wait: a burst of frames is read no faster than it is taken."""
-        while len(self._inbox) >= CROWD:  # noqa: ASYNC110 - it empties as the loop turns
-            await asyncio.sleep(0)
+        if len(self._inbox) >= CROWD:
+            await self.drained()
 
     async def drained(self) -> None:
         """Wait until the inbox is empty."""
@@ -131,24 +131,27 @@ class Bus:
         effect waits for a turn after its own. A disk that does not take them sees them one by one.
         """
         batch: list[Committed] = []
-        state = self.state
-        is_plain = not self._held and not self.fault and state.halt is None
+        is_plain = not self._held and not self.fault and self.state.halt is None
         is_plain = is_plain and len(self._inbox) > 1 and isinstance(self._inbox[1], NEWS)
         while is_plain and len(batch) < NEWS_AT_ONCE and self._inbox:
             if not isinstance(self._inbox[0], NEWS):
                 break
-            event = self._inbox.popleft()
-            turn = take_turn(state, event, self._clock.now(), self.policy)
-            batch.append(Committed(turn, state, event))
-            state = turn.state
-            if turn.effects or state.halt is not None:
+            before = batch[-1].turn.state if batch else self.state
+            batch.append(self._decide(self._inbox.popleft(), before))
+            if batch[-1].turn.effects or batch[-1].turn.state.halt is not None:
                 break
+        if not batch:
+            self.take(self._inbox.popleft())
+            return
+        if len(batch) == 1:
+            self._settle(batch[0])
+            return
         entries = tuple(entry for committed in batch for entry in committed.turn.entries)
-        if len(batch) < 2 or (entries and not self._write(entries)):
+        if entries and not self._write(entries):
             self._inbox.extendleft(committed.event for committed in reversed(batch))
             self.take(self._inbox.popleft())
             return
-        self.state = state
+        self.state = batch[-1].turn.state
         self.turns += len(batch)
         for committed in batch:
             self._let_out(committed.turn.effects)
@@ -156,10 +159,15 @@ class Bus:
 
     def take(self, event: e.Event) -> None:
         """Take one turn: decide, commit, let out, tell."""
-        committed = Committed(
-            take_turn(self.state, event, self._clock.now(), self.policy), self.state, event
-        )
-        turn, is_held = committed.turn, False
+        self._settle(self._decide(event, self.state))
+
+    def _decide(self, event: e.Event, state: State) -> Committed:
+        """Return the turn of an event on top of `state`; nothing has happened yet."""
+        return Committed(take_turn(state, event, self._clock.now(), self.policy), state, event)
+
+    def _settle(self, committed: Committed) -> None:
+        """Commit a turn that was decided on the present state, let it out and tell of it."""
+        event, turn, is_held = committed.event, committed.turn, False
         if turn.entries and not self._write(turn.entries):
             if not self._may_be_held(committed):
                 if isinstance(event, e.DaemonStarted):

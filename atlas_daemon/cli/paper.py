@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -56,8 +55,8 @@ def paper(
         raise UsageError(f"--port {port}: must be 0 to 65535")
     dollars = amount_of("--cash", cash)
     wanted = holdings_of(holdings)
-    config = _config(port, market, starts_at, speed, seed, dollars, wanted, state)
-    asyncio.run(_serve(replace(config, rate_limit_per_min=rate_limit), json, attached))
+    config = _config(port, market, starts_at, speed, seed, dollars, wanted, state, rate_limit)
+    asyncio.run(_serve(config, json, attached))
 
 
 def moment_of(text: str) -> datetime:
@@ -110,6 +109,7 @@ def _config(
     cash: Decimal,
     wanted: dict[str, Decimal],
     state: Path | None,
+    rate_limit: int,
 ) -> "PaperConfig":
     from atlas_daemon.paper.calendar import Calendar
     from atlas_daemon.paper.server import PaperConfig
@@ -134,6 +134,7 @@ def _config(
         cash=cash,
         holdings=holdings,
         state_path=state,
+        rate_limit_per_min=rate_limit,
     )
 
 

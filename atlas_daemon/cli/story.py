@@ -52,6 +52,7 @@ class Story:
         self._progress: Progress | None = None
         self._bars: dict[str, TaskID] = {}
         self._host: Host | None = None
+        self._broker_url = ""
 
     def hear(self, entries: Sequence[e.Entry]) -> None:
         """Take in the entries of a turn."""
@@ -74,8 +75,7 @@ class Story:
 
     async def tell(self, host: Host, broker_url: str) -> None:
         """Tell until the run is finished."""
-        self._host = host
-        self._console.print(f"Broker at {broker_url}; dashboard at {host.url or '(starting)'}")
+        self._host, self._broker_url = host, broker_url
         with self._console.status("Reconciling, waiting for the slot ...") as waiting:
             finished = None
             while finished is None:
@@ -88,6 +88,8 @@ class Story:
     def _tell(self, entry: e.Entry) -> e.RunFinished | None:
         event = entry.event
         match event:
+            case e.DaemonStarted():  # heard once the page listens
+                self._console.print(self._addresses())
             case e.BookAdopted():
                 self._console.print(self._account())
             case e.ModeChanged(mode=mode, reason=reason):
@@ -132,6 +134,10 @@ class Story:
         console.print(f"[dim]{stamp}[/dim] {text}")
 
     # Account, plan, gates, cash.
+
+    def _addresses(self) -> str:
+        assert self._host is not None
+        return f"Broker at {self._broker_url}; dashboard at {self._host.url}"
 
     def _account(self) -> Table:
         assert self._host is not None

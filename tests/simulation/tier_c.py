@@ -91,6 +91,7 @@ class Story:
         self._blow: Blow | None = None
         self._daemon: Daemon | None = None
         self._is_due = self._is_over = self._is_ending = self._is_struck = False
+        self._is_halted = False
         self._orders_passed = 0
 
     def run(self) -> Told:
@@ -149,7 +150,7 @@ class Story:
         elif code != 0 and "does not answer" not in daemon.said():
             self._breach(f"the daemon ended with {code}: {daemon.said()[-2000:]}")
         self._tap.accept()
-        if self._place.latch.exists():
+        if self._is_halted or self._place.latch.exists():  # a kill may come between the two
             self._stays_halted()
 
     def _next_blow(self) -> Blow | None:
@@ -277,7 +278,7 @@ class Story:
         self._strike(daemon, blow)
 
     def _stays_halted(self) -> None:
-        """A latch is on the disk: the next process trades nothing until a person resumes."""
+        """A stop is on the disk: the next process trades nothing until a person resumes."""
         self._spare()
         self._broker.heal()
         passed = self._orders_passed
@@ -286,6 +287,8 @@ class Story:
         status = daemon.wait_for("halt", lambda seen: seen["halt"] and seen["halt"]["is_complete"])
         if status["daemon"]["mode"] != Mode.HALTED:
             self._breach(f"the latch is on, and the mode is {status['daemon']['mode']}")
+        if not self._place.latch.exists():
+            self._breach("halted by its journal, and the latch is not made anew")
         if self._orders_passed != passed:
             self._breach("an order left while the latch was on")
         resumed = self._place.run("resume", "--account", "PROOF")
@@ -337,7 +340,9 @@ class Story:
             case e.ModeChanged(mode=Mode.TRADING):
                 self._phase = "trading"
             case e.TradingHalted():
-                self._phase = "halted"
+                self._phase, self._is_halted = "halted", True
+            case e.TradingResumed():
+                self._is_halted = False
             case e.RunStarted():
                 self._run_phase = "planning"
             case e.PhaseStarted(phase=phase):

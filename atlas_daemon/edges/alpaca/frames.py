@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -98,7 +98,8 @@ class _UpdateWire(msgspec.Struct, gc=False):
     at: Any = None
 
 
-class _UpdateFrame(msgspec.Struct, gc=False, tag_field="stream", tag="trade_updates"):
+class _UpdateFrame(msgspec.Struct, gc=False):
+    stream: Literal["trade_updates"]  # named, not a tag: a tag that is missing would do
     data: _UpdateWire
 
 

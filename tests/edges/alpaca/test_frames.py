@@ -77,3 +77,12 @@ def test_s093_an_update_without_any_id_is_unread_and_never_guessed_at() -> None:
     for order in (an_order(id="", client_order_id=""), an_order(id=None, client_order_id=None)):
         with pytest.raises(WireError):
             frames.frame(raw(a_trade_update(order=order)))
+
+
+def test_an_order_within_a_frame_of_another_kind_is_no_trade_update() -> None:
+    data = a_trade_update()["data"]
+    complaint = frames.frame(raw({"action": "error", "data": data}))
+    assert isinstance(complaint, frames.Complaint)
+    assert frames.frame(raw({"stream": "orders", "data": data})) == frames.Stranger("orders")
+    with pytest.raises(WireError, match="without a stream"):
+        frames.frame(raw({"data": data}))
