@@ -45,6 +45,7 @@ class Network:
         self.ghost_until_s = 0.0
         self.posts = 0
         self.on_post: Callable[[Mapping[str, str]], None] = lambda body: None
+        self.on_cancel_all: Callable[[], None] = lambda: None
         broker.tell = self.push
 
     def new_loop(self) -> VirtualLoop:
@@ -206,6 +207,8 @@ class Exchange:
         if call.method == "POST":
             network.posts += 1
             network.on_post(json.loads(call.body))
+        elif (call.method, call.path) == ("DELETE", "/v2/orders"):
+            network.on_cancel_all()
         process.act(f"sends {call.method} {call.path}")
         answered = asyncio.get_running_loop().create_future()
         self._send(answered)

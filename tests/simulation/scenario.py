@@ -139,6 +139,7 @@ class Scenario:
         self.acts.on_kill = self._killed
         self.watch = Watch(self.broker, self.disk)
         self.network.on_post = self.watch.on_post
+        self.network.on_cancel_all = self.watch.on_cancel_all
         self.broker.on_accept = self.watch.on_accept
         self.broker.on_refuse = self.watch.on_refuse
         self.broker.on_fill = self.watch.on_fill

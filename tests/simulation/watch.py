@@ -176,6 +176,15 @@ class Watch:
         if Decimal(body["qty"]) > held and symbol not in self.broker.touched:
             self.breach(f"{order_id} sells {body['qty']} of {held}")
 
+    def on_cancel_all(self) -> None:
+        """No cancel of all leaves before the stop would outlive the process, or is said not to."""
+        assert self.daemon is not None
+        halt = self.daemon.state.halt
+        if halt is None:
+            self.breach("all orders are cancelled by a daemon that is not halted")
+        elif not self.daemon.settings.latch_path.exists() and "latch" not in halt.missing:
+            self.breach("all orders are cancelled before the latch is on disk")
+
     # At the broker.
 
     def on_refuse(self, body: Mapping[str, str], why: str) -> None:

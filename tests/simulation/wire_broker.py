@@ -184,6 +184,8 @@ class Conversation:
             assert found is not None, "an order left in more than one piece"
             network.posts += 1
             network.on_post(wire.decoded(found[0].body))
+        elif (method, path) == ("DELETE", "/v2/orders"):
+            network.on_cancel_all()
         self._asked += 1
         process.act(f"sends {method} {path}")
         self._send(data, method)

@@ -1,5 +1,6 @@
 """Bugs about the emergency stop: halt, cancels, latch, resume."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -35,6 +36,18 @@ def latch_in_memory() -> Iterator[None]:
         patch.object(LatchFile, "write", lambda *words: ""),
         patch.object(bus, "fold", without_halt),
     ):
+        yield
+
+
+@planted("the latch is written after the cancels", "a kill between the two, and the stop is gone")
+def latch_late() -> Iterator[None]:
+    write = LatchFile.write
+
+    def later(*words: Any) -> str:
+        asyncio.get_running_loop().call_later(1.0, write, *words)
+        return ""
+
+    with patch.object(LatchFile, "write", later):
         yield
 
 
