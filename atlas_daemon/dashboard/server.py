@@ -6,12 +6,14 @@ The page asks for no password, so it must not be read through a stranger's name 
 
 import errno
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from atlas_daemon.config import Settings
 from atlas_daemon.core.errors import ConfigError
@@ -38,6 +40,15 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Server": "atlas",
 }
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Tell a fault of our own from bytes that are no HTTP, which are their sender's."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+LOGGER = logging.getLogger("Dashboard")
+LOGGER.addFilter(_is_ours)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -93,7 +104,11 @@ class Dashboard:
         app.router.add_get("/healthz", self._alive)
         app.router.add_get("/readyz", self._ready)
         runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S
+            app,
+            access_log=None,
+            logger=LOGGER,
+            handle_signals=False,
+            shutdown_timeout=SHUTDOWN_S,
         )
         await runner.setup()
         settings = self._host.settings

@@ -45,3 +45,50 @@ async def test_nothing_is_printed_when_a_browser_hangs_up_after(tmp_path, caplog
         await dashboard.stop()
         desk.journal.close()
     assert [record.getMessage() for record in caplog.records] == []
+
+
+MALFORMED = {
+    "no version": b"GET / \r\n\r\n",
+    "a header without a colon": b"GET / HTTP/1.1\r\nHost localhost\r\n\r\n",
+    "a header that goes on and on": b"GET / HTTP/1.1\r\nX: " + 20_000 * b"x" + b"\r\n\r\n",
+    "two lengths": b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "a second request that is none": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    b"\x16\x03\x01\r\n\r\n",
+    "a chunk without an end": b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("said", MALFORMED)
+async def test_bytes_that_are_no_http_are_refused_without_a_word_in_the_log(tmp_path, caplog, said):
+    caplog.set_level(logging.INFO)
+    desk = Desk(settings_in(tmp_path)).open()
+    dashboard = Dashboard(desk)
+    url = await dashboard.start()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        writer.write(MALFORMED[said])
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        writer.close()
+        assert b" 400 " in answer
+    finally:
+        await dashboard.stop()
+        desk.journal.close()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.mark.asyncio
+async def test_a_fault_of_our_own_is_in_the_log(tmp_path, caplog, monkeypatch):
+    desk = Desk(settings_in(tmp_path)).open()
+    dashboard = Dashboard(desk)
+    url = await dashboard.start()
+    monkeypatch.setattr("atlas_daemon.dashboard.server.page_of", lambda view: 1 / 0)
+    try:
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            assert response.status == 500
+    finally:
+        await dashboard.stop()
+        desk.journal.close()
+    assert [record.name for record in caplog.records if record.exc_info] == ["Dashboard"]
