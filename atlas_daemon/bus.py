@@ -119,6 +119,8 @@ class Bus:
             await self._heard.wait()
             self._heard.clear()
             while self._inbox:
+                if isinstance(self._inbox[0], NEWS):
+                    await asyncio.sleep(0)  # what the sockets hold by now shares its commit
                 self._take_next()
                 # A long inbox must not starve the sockets.
                 await asyncio.sleep(RETRY_S if self.is_start_unwritten else 0)

@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from bench import against, core, daemon, growth, latency, plan
+from bench import against, core, daemon, growth, latency, paper_load, plan
 from bench.figure import Figure, interpreter_s
 
 SLOW = {"daemon": daemon.figures, "plan": plan.figures, "core": core.figures}
@@ -20,6 +20,7 @@ PARTS = {
     "stop": latency.stop_figures,
     "fill": latency.fill_figures,
     "growth": growth.figures,
+    "paper": paper_load.figures,
 }
 
 

@@ -27,6 +27,7 @@ def order_figures(is_quick: bool = False) -> Iterator[Figure]:
         ),
         ("an order: ours, its whole run", "run_s", "plan, gates, fills, report on top of that"),
         ("an order: our client alone", "client_s", "one by one"),
+        ("an order: our records of it", "records_s", "log lines and trade rows, from plan to end"),
     ):
         yield Figure(what, _ratio(ours[key], peer_s, how), seconds=ours[key])
 

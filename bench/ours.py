@@ -11,7 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from atlas_daemon.edges.latch import LatchFile
 from atlas_daemon.edges.quotes import LatestQuotes
 from atlas_daemon.edges.stream_news import events_of
 from atlas_daemon.outlet import Fence, Outlet
+from atlas_daemon.records import ExecutionLogger, Recorder
 from bench.rebalance import LINES, TICKS_MAX, Desk
 from bench.seed import open_journal, resting
 from bench.words import update_words
@@ -125,7 +126,24 @@ async def orders(url: str, count: int) -> dict[str, float]:
             "order_s": statistics.fmean(submitting_s for submitting_s, _ in counted) / LINES,
             "run_s": statistics.fmean(all_s for _, all_s in counted) / LINES,
             "client_s": await _client_s(url, count),
+            "records_s": _records_s(len(counted)),
         }
+
+
+def _records_s(runs: int) -> float:
+    """Lines and trade rows of whole runs, written to a log folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        desk, turns = Desk(Path(folder)), list[Sequence[e.Entry]]()
+        recorder = Recorder(ExecutionLogger(Path(folder) / "logs", console=False, clock=desk.now))
+        desk.bus.watch(lambda committed: turns.append(committed.turn.entries))
+        desk.drain()
+        for _ in range(runs):
+            desk.run()
+        desk.journal.close()
+        begun_s = time.process_time()
+        for entries in turns:
+            recorder.on_turn(entries)
+        return (time.process_time() - begun_s) / (runs * LINES)
 
 
 async def _client_s(url: str, count: int) -> float:

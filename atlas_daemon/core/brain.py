@@ -57,6 +57,29 @@ class SignalsError(AtlasError):
 
 
 @dataclass(frozen=True, slots=True)
+class RegimeModel:
+    """How the regime is computed where its source is `jump_model`."""
+
+    lookback: int = 1000
+    """Sessions that centroids, mean and deviation are fitted to."""
+    penalty: Decimal = Decimal("1.5")
+    """Lambda: what leaving the last session's state costs."""
+    mode: str = "greedy"
+    """`greedy`, or `dp` over the trailing lookback."""
+    window: int | None = 2520
+    """Sessions that a day's features are compared with, refits in January and July; None = all
+    sessions since the first, refits every 126."""
+    confirm_sessions: int = 3
+    """Sessions in a row that a label must stand before it is confirmed."""
+    vix: str = ""
+    """`file:PATH` of closes of the VIX, or empty."""
+    state_path: str = ""
+    """File of the labels given so far; empty = none is looked for."""
+    keeps_state: bool = False
+    """Whether new labels are added to that file: the daemon's do, a dry run's do not."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignalsRequest:
     """One question: what the strategy wants to hold, as of the close of `signal_day`."""
 
@@ -82,6 +105,7 @@ class SignalsRequest:
     """`fixed:NAME`, `file:PATH` or `jump_model`."""
     asked_at: datetime | None = None
     """The asker's clock (the feed serves nothing younger than 16 minutes); None = wall clock."""
+    model: RegimeModel = RegimeModel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +123,12 @@ class SignalsAnswer:
     """How many symbols could be rated (enough good bars), before the threshold."""
     notes: tuple[str, ...]
     regime: Regime | None
+    """Of a model: the one of its raw and its confirmed label that allows less."""
     regime_as_of: date | None
+    regime_raw: Regime | None = None
+    """What a model says of that session alone; None where no model was asked."""
+    regime_confirmed: Regime | None = None
+    """What a model has said long enough to be acted on between slots."""
 
 
 @dataclass(frozen=True, slots=True)

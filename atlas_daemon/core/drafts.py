@@ -43,18 +43,20 @@ def pending_buys(state: State, run: Run, policy: Policy) -> list[e.PlanLine]:
     """
     if run.plan is None:
         return []
-    held = managed_in_book(state, policy)
     ordered = orders_of_round(state, run, Side.BUY)
-    return [
+    left = [
         line
         for line in run.plan.lines
-        if line.target_qty > held.get(line.symbol, ZERO)
+        if line.symbol not in ordered
         and line.target_qty > line.current_qty
-        and line.symbol not in ordered
         and line.symbol not in run.tried
         and line.symbol not in run.dropped
         and line.symbol not in state.frozen
     ]
+    if not left:  # as after most answers and fills
+        return []
+    held = managed_in_book(state, policy)
+    return [line for line in left if line.target_qty > held.get(line.symbol, ZERO)]
 
 
 def buy_drafts(

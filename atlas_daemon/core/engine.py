@@ -38,28 +38,22 @@ def take_turn(state: State, event: Event, at: datetime, policy: Policy) -> Turn:
     todo: list[tuple[Event | Effect | Handler, Event | None, int | None]] = [(event, None, None)]
     while todo:
         item, heard, cause = todo.pop()
-        if isinstance(item, Effect):
-            effects.append(item)
-        elif isinstance(item, Event):
+        if isinstance(item, Event):
             if len(entries) >= ENTRIES_MAX:
                 raise TurnTooLongError(f"{type(event).__name__} caused over {ENTRIES_MAX} entries")
             entry = Entry(state.seq + 1, at, cause, item)
             state = evolve(state, entry)
             entries.append(entry)
             handlers = ROUTES.get(type(item), ())
-            todo.extend((handler, item, entry.seq) for handler in reversed(handlers))
+            todo.extend([(handler, item, entry.seq) for handler in reversed(handlers)])
+        elif isinstance(item, Effect):
+            effects.append(item)
         else:
-            answers = _answers(item, state, heard, policy)
-            todo.extend((answer, None, cause) for answer in reversed(answers))
+            answers = list(item(state, heard, policy))
+            todo.extend([(answer, None, cause) for answer in reversed(answers)])
     if all(type(entry.event) in VOLATILE for entry in entries):
         if any(isinstance(effect, SubmitOrder) for effect in effects):
             raise BugError(f"{type(event).__name__} sends an order that is not written")
         born_at = before.born_at
         return Turn(replace(state, seq=before.seq, born_at=born_at), (), tuple(effects))
     return Turn(state, tuple(entries), tuple(effects))
-
-
-def _answers(
-    handler: Handler, state: State, event: Event | None, policy: Policy
-) -> list[Event | Effect]:
-    return list(handler(state, event, policy))

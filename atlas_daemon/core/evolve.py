@@ -87,7 +87,8 @@ def _regime_reported(state: State, event: e.RegimeReported) -> State:
 
 
 def _mode_changed(state: State, event: e.ModeChanged) -> State:
-    return replace(state, mode=event.mode, mode_reason=event.reason)
+    trading_at = state.now if event.mode is Mode.TRADING else state.trading_at
+    return replace(state, mode=event.mode, mode_reason=event.reason, trading_at=trading_at)
 
 
 def _calendar_disputed(state: State, event: e.CalendarDisputed) -> State:

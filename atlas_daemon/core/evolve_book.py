@@ -169,9 +169,10 @@ def _fill_booked(state: State, event: e.FillBooked) -> State:
     order = state.orders[event.order_id].with_fill(
         event.qty, event.price, event.execution_id, state.now
     )
-    state = replace(state, orders={**state.orders, event.order_id: order})
     book, signed = state.book, event.qty * event.side.sign
     bought = _plus(book.bought, event.symbol, signed)
+    if event.symbol in bought and bought[event.symbol] < 0:
+        del bought[event.symbol]
     sold, sold_on = book.sold, book.sold_on
     if event.side is Side.SELL:
         today = new_york_day(state.now)
@@ -181,15 +182,15 @@ def _fill_booked(state: State, event: e.FillBooked) -> State:
         book,
         cash=book.cash - signed * event.price,
         positions=_plus(book.positions, event.symbol, signed),
-        bought={s: q for s, q in bought.items() if q > 0},
+        bought=bought,
         changed_at=state.now,
         sold=sold,
         sold_on=sold_on,
     )
     run = state.run
-    if run is not None and event.order_id.startswith(run.prefix):
+    if run is not None and not run.has_filled and event.order_id.startswith(run.prefix):
         run = replace(run, has_filled=True)
-    return replace(state, book=book, run=run)
+    return replace(state, orders={**state.orders, event.order_id: order}, book=book, run=run)
 
 
 def with_closed_orders(state: State) -> State:
@@ -208,7 +209,9 @@ def with_closed_orders(state: State) -> State:
 
 def _plus(held: Mapping[Symbol, Decimal], symbol: Symbol, qty: Decimal) -> dict[Symbol, Decimal]:
     after = {**held, symbol: held.get(symbol, ZERO) + qty}
-    return {s: q for s, q in after.items() if q}
+    if not after[symbol]:
+        del after[symbol]
+    return after
 
 
 BOOK_CHANGES: Mapping[type[e.Event], Change] = {

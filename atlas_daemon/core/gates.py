@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from . import events as e
 from . import rules
+from .orders import Order
 from .plan import has_drifted
 from .policy import Policy
 from .rules import OrderLike, Verdict
@@ -144,11 +145,7 @@ class Room:
     def __init__(self, state: State, draft: Draft, policy: Policy) -> None:
         snapshot = state.figures.snapshot
         assert snapshot is not None
-        buys = [
-            order
-            for order in state.open_orders()
-            if order.draft.side is Side.BUY and order.draft.order_id != draft.order_id
-        ]
+        buys = open_buys(state, draft.order_id)
         pending = sum((order.open_qty * price_paid(order.draft) for order in buys), ZERO)
         reserved = pending * (1 + policy.collar_pct)
         prices = dict(position_prices(state))
@@ -186,12 +183,12 @@ def regime_left(state: State, draft: Draft, policy: Policy) -> Decimal:
     if plan is None:
         return ZERO
     held = managed_in_book(state, policy)
-    deployed = sum(
-        (held.get(line.symbol, ZERO) * line.price for line in plan.lines if line.price), ZERO
-    )
-    for order in state.open_orders():
-        if order.draft.side is Side.BUY and order.draft.order_id != draft.order_id:
-            deployed += order.open_qty * decided_price(state, order.draft, policy)
+    lines = {line.symbol: line for line in plan.lines}
+    prices = {symbol: line.price for symbol, line in lines.items() if line.price}
+    deployed = sum((qty * prices[s] for s, qty in held.items() if s in prices), ZERO)
+    for order in open_buys(state, draft.order_id):
+        line = lines.get(order.draft.symbol)
+        deployed += order.open_qty * _decided_price(line, order.draft, policy)
     return plan.equity * plan.allocation - deployed
 
 
@@ -200,6 +197,10 @@ def decided_price(state: State, draft: Draft, policy: Policy) -> Decimal:
     plan = state.run.plan if state.run is not None else None
     lines = plan.lines if plan is not None else ()
     line = next((line for line in lines if line.symbol == draft.symbol), None)
+    return _decided_price(line, draft, policy)
+
+
+def _decided_price(line: e.PlanLine | None, draft: Draft, policy: Policy) -> Decimal:
     expected = draft.expected_price
     if line is None or line.price is None:
         return price_paid(draft)
@@ -210,6 +211,15 @@ def decided_price(state: State, draft: Draft, policy: Policy) -> Decimal:
 def price_paid(draft: Draft) -> Decimal:
     """Return what a share of the draft costs at most: its limit, or the price it was decided on."""
     return draft.limit_price or draft.expected_price or ZERO
+
+
+def open_buys(state: State, but: OrderId) -> list[Order]:
+    """Return our open buys except the order `but`."""
+    return [
+        order
+        for order in state.open_orders()
+        if order.draft.side is Side.BUY and order.draft.order_id != but
+    ]
 
 
 def pending_orders(state: State, but: OrderId | None) -> list[OrderLike]:

@@ -211,7 +211,8 @@ class Order:
     @property
     def open_qty(self) -> Decimal:
         """Shares that may still fill."""
-        return ZERO if self.is_done else max(self.draft.qty - self.filled_qty, ZERO)
+        left = self.draft.qty - self.filled_qty
+        return left if left > 0 and self.status not in DONE else ZERO
 
     @property
     def filled_avg_price(self) -> Decimal | None:

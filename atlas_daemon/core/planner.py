@@ -109,8 +109,7 @@ def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event
         return
     _, problems = _prices(state, run, policy)
     waits = [s for s, why in problems.items() if _may_pass(why, policy)]
-    is_patient = run.phase_at is None or state.now - run.phase_at < policy.line_wait
-    if waits and is_patient:
+    if waits and _is_patient(state, run, policy):
         yield from _ask_again(state, run, policy)
         return
     for symbol, problem in problems.items():
@@ -129,6 +128,14 @@ _PASSING = frozenset({"price", "price_age", "price_band", "foreign_order"})
 def _may_pass(problem: NoPrice, policy: Policy) -> bool:
     """True where waiting may help; a foreign order is waited for where the policy says so."""
     return problem.rule in _PASSING and (policy.foreign_waits or problem.rule != "foreign_order")
+
+
+def _is_patient(state: State, run: Run, policy: Policy) -> bool:
+    """True while a line's problem may still pass: time in which nobody could ask does not count."""
+    if run.phase_at is None:
+        return True
+    since = max(run.phase_at, state.trading_at or run.phase_at)
+    return state.now - since < policy.line_wait
 
 
 def on_lines_checked(
@@ -222,11 +229,14 @@ def _release_buys(state: State, run: Run, policy: Policy) -> Iterator[e.Event | 
     drafts, unpriced = buy_drafts(state, run, pending, policy)
     for draft in drafts:
         yield e.OrderDrafted(draft)
-    is_patient = state.now - run.phase_at < policy.line_wait
+    is_patient = _is_patient(state, run, policy)
     waits = [s for s, why in unpriced.items() if _may_pass(why, policy) and is_patient]
-    for symbol, why in unpriced.items():
-        if symbol not in waits:
-            yield e.LineDropped(run.run_id, symbol, why.rule, why.detail)
+    dropped = [symbol for symbol in unpriced if symbol not in waits]
+    for symbol in dropped:
+        why = unpriced[symbol]
+        yield e.LineDropped(run.run_id, symbol, why.rule, why.detail)
+    if dropped:
+        yield e.AlertRaised("warning", "line", f"{run.run_id} dropped {', '.join(dropped)}")
     if waits:
         yield from _ask_again(state, run, policy)
     if drafts or len(unpriced) > len(waits):

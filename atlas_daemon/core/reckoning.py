@@ -106,13 +106,26 @@ class Reckoning:
         if names and (renamed := self._renamed(symbol, theirs)) is not None:
             return [self._rename(names[0], *renamed)]
         gap = theirs.get(symbol, ZERO) - self.held_of(symbol)
+        if not gap and names == group and all(self._is_done(a) for a in names):
+            return [self._booked(a, ZERO, (), "the other side of a new name") for a in names]
         if gap and sum((a.qty or ZERO for a in group), ZERO) == gap:
+            if all(is_split(a) for a in group):
+                # Alpaca tells the old shares out and the new ones in. Between the two nothing is
+                # held: one step, or what we bought of them would be forgotten there.
+                *sides, last = group
+                told = [self._booked(a, ZERO, (), "one side of a split") for a in sides]
+                return [*told, self._shares(last, gap)]
             return [self._shares(a, a.qty or ZERO) for a in group]
         last = group[-1]
         if gap and is_split(last) and last.qty == theirs.get(symbol, ZERO):
             # Told as the quantity after the split, not as its increase.
             return [self._shares(last, gap)]
         return None
+
+    def _is_done(self, name_change: Activity) -> bool:
+        """True for a side of a new name that the book shows already."""
+        held, qty = self.held_of(name_change.symbol), name_change.qty or ZERO
+        return held == qty if qty > 0 else not held
 
     def _shares(self, activity: Activity, qty: Decimal) -> e.ActivityBooked:
         symbol = activity.symbol

@@ -16,7 +16,7 @@ from .policy import Policy
 from .runs import is_at_rest, parse_order_id
 from .sessions import NYSE
 from .state import State
-from .values import ZERO, Mode, OpenOrder, OrderId, RunId, Symbol
+from .values import ZERO, Account, Mode, OpenOrder, OrderId, RunId, Symbol
 
 CALENDAR_DAYS = 14
 CALENDAR_EVERY = timedelta(hours=12)
@@ -220,6 +220,20 @@ def settle_mode(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
     mode, reason = mode_of(state, policy)
     if mode is not state.mode:
         yield e.ModeChanged(mode, reason)
+        snapshot = state.figures.snapshot
+        if mode is Mode.REDUCE_ONLY and snapshot is not None and (why := _blocks(snapshot.account)):
+            yield e.AlertRaised("error", "account", f"the broker lets nobody trade: {why}")
+
+
+def _blocks(account: Account) -> str:
+    """Return in words what the broker itself holds against trading; nothing where it is open."""
+    words = {
+        "trading blocked": account.trading_blocked,
+        "account blocked": account.account_blocked,
+        "suspended by user": account.suspended_by_user,
+        f"account status {account.status}": account.status != "ACTIVE",
+    }
+    return ", ".join(word for word, is_on in words.items() if is_on)
 
 
 def mode_of(state: State, policy: Policy) -> tuple[Mode, str]:
@@ -240,10 +254,7 @@ def mode_of(state: State, policy: Policy) -> tuple[Mode, str]:
     blocks = [
         name
         for name, is_on in (
-            ("trading blocked", account.trading_blocked),
-            ("account blocked", account.account_blocked),
-            ("suspended by user", account.suspended_by_user),
-            (f"account status {account.status}", account.status != "ACTIVE"),
+            (_blocks(account), bool(_blocks(account))),
             ("positions differ", figures.drift_at is not None),
             ("cash differs", figures.cash_differs_at is not None),
             (figures.rival, bool(figures.rival)),

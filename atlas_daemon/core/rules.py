@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from typing import Protocol
 
 from .errors import UsageError
@@ -24,6 +25,7 @@ _ONE = Decimal(1)
 _SYMBOL = re.compile(r"([A-Z]{1,5})(?:[.-]([A-Z]{1,3}))?")
 _PLACES = Decimal("0.000000001")
 _PERCENT_PLACES = Decimal("0.0001")
+_CENT = Decimal("0.01")
 _LONGEST = 18
 
 
@@ -188,6 +190,7 @@ def day_of(at: datetime) -> date:
     return new_york_day(at)
 
 
+@lru_cache(maxsize=16)  # each draft of a turn asks it of one moment, and dates as text are dear
 def market_hours(at: datetime, session: Session | None) -> Verdict:
     """`at` lies in the session: the open itself does, the close does not. None: no session.
 
@@ -331,6 +334,8 @@ def _words(rule: str) -> str:
 
 
 def _money(value: Decimal, rounding: str = ROUND_CEILING) -> str:
+    if value.adjusted() < _LONGEST and value == value.quantize(_CENT):
+        return f"{value:,.2f}"  # nearly every figure is whole cents: nothing to round
     rounded = _rounded(value, rounding)
     cents = rounded * 100
     has_whole_cents = cents == cents.to_integral_value()

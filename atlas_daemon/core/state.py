@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from . import events as e
-from .orders import Order
+from .orders import DONE, Order
 from .values import (
     ZERO,
     AccountMode,
@@ -217,6 +217,8 @@ class State:
     account_number: str = ""
     mode: Mode = Mode.STARTING
     mode_reason: str = "starting"
+    trading_at: datetime | None = None
+    """When the mode last became TRADING."""
     halt: Halt | None = None
     suspension: str = ""
     """The broker's suspend_trade as far as we set it: wanted, on, clearing; empty where not."""
@@ -245,7 +247,7 @@ class State:
 
     def open_orders(self) -> Iterator[Order]:
         """Orders of ours that are not done, oldest first."""
-        return (order for order in self.orders.values() if not order.is_done)
+        return (order for order in self.orders.values() if order.status not in DONE)
 
     @property
     def is_halted(self) -> bool:

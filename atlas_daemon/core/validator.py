@@ -54,26 +54,29 @@ def on_order_drafted(
     if (no := _first_no(standing_verdicts(state, draft, policy))) is not None:
         yield _refused(draft, no)
         return
-    if draft.side is Side.BUY:
-        if (broken := _first_no(limit_verdicts(state, draft, policy))) is not None:
-            qty = largest_qty(state, draft, policy)
-            if qty <= 0:
-                yield _refused(draft, broken)
-                return
-            yield e.OrderTrimmed(
-                draft.order_id,
-                draft.symbol,
-                draft.qty,
-                qty,
-                broken.rule,
-                broken.actual,
-                broken.limit,
-            )
-            draft = replace(draft, qty=qty)
-        if (no := _first_no(limit_verdicts(state, draft, policy))) is not None:
+    if draft.side is Side.BUY and (broken := _first_broken(state, draft, policy)) is not None:
+        qty = largest_qty(state, draft, policy)
+        if qty <= 0:
+            yield _refused(draft, broken)
+            return
+        yield e.OrderTrimmed(
+            draft.order_id,
+            draft.symbol,
+            draft.qty,
+            qty,
+            broken.rule,
+            broken.actual,
+            broken.limit,
+        )
+        draft = replace(draft, qty=qty)
+        if (no := _first_broken(state, draft, policy)) is not None:
             yield _refused(draft, no)
             return
     yield e.OrderApproved(Approved(draft, state.now, state.now + policy.max_price_age))
+
+
+def _first_broken(state: State, draft: Draft, policy: Policy) -> Verdict | None:
+    return _first_no(limit_verdicts(state, draft, policy))
 
 
 def _first_no(verdicts: Iterable[Verdict]) -> Verdict | None:

@@ -6,7 +6,7 @@ from atlas_daemon.core import events as e
 from atlas_daemon.core.values import OrderId, Side
 from atlas_daemon.edges.alpaca.frames import TradeUpdate
 from atlas_daemon.edges.alpaca.stream import BadFrame, LinkStatus, StreamNews, StreamState
-from atlas_daemon.edges.alpaca.wire import OrderRecord
+from atlas_daemon.edges.alpaca.wire import OrderBrief
 
 EXECUTIONS = frozenset({"fill", "partial_fill"})
 UNDONE = frozenset({"trade_bust", "trade_correct"})
@@ -82,7 +82,7 @@ def _update(update: TradeUpdate) -> Iterator[e.Event]:
     yield reported(order, "stream")
 
 
-def reported(order: OrderRecord, source: str) -> e.OrderReported:
+def reported(order: OrderBrief, source: str) -> e.OrderReported:
     """Return an order of the broker's as the core hears of it; `source` says from where."""
     return e.OrderReported(
         order_id=OrderId(order.client_order_id),

@@ -67,7 +67,8 @@ def moment_text(at: datetime) -> str:
     """Return an aware moment as `2027-02-01T14:35:00.000000Z`; BugError for a naive one."""
     if at.tzinfo is None:
         raise BugError(f"a journal entry needs an aware time, not {at.isoformat()}")
-    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    text = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"{text.removesuffix('+00:00')}Z"
 
 
 def moment(seq: int, text: str) -> datetime:

@@ -247,11 +247,13 @@ class Journal:
     def _chain(self, entries: Sequence[Entry]) -> list[tuple[int, str, int | None, str, str, str]]:
         seq, prev_hash = self._head
         rows = []
+        told: datetime | None = None
         for entry in entries:
             seq += 1
             if entry.seq != seq:
                 raise BugError(f"entry {entry.seq} cannot follow entry {seq - 1} in the journal")
-            at = moment_text(entry.at)
+            if entry.at is not told:  # the entries of a turn share one moment
+                told, at = entry.at, moment_text(entry.at)
             kind, payload = encode(entry.event)
             prev_hash = chained_hash(prev_hash, seq, at, entry.cause, kind, payload)
             rows.append((seq, at, entry.cause, kind, payload, prev_hash))

@@ -8,23 +8,23 @@ named once per outage on the console, and taken up again when it can.
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
-
-import structlog
+from typing import Any, NamedTuple, TextIO
 
 from .day_files import KEEP_DAYS, DayFiles
 from .lines import Redactor, day_of, line, number, one_line, stamp
+from .structured import structlog
 from .trades_csv import Row, header, text_of
 
 Number = Decimal | float
 NAME = "ExecutionLogger"
+WEIGHTS: Mapping[str, int] = logging.getLevelNamesMapping()
 PENDING_ROWS_MAX = 10_000
 MINOR_QTY = Decimal(1)
 """A difference of up to one share is a minor one (the handbook's tolerance)."""
@@ -38,6 +38,11 @@ def _now() -> datetime:
 class _Outage:
     why: str
     lost: int = 0
+
+
+class _Line(NamedTuple):
+    at: datetime
+    text: str
 
 
 class ExecutionLogger:
@@ -66,6 +71,8 @@ class ExecutionLogger:
         self._unswapped: dict[date, str] = {}
         self._submitted: dict[str, tuple[str, str]] = {}
         self._day: date | None = None
+        self._gathered: dict[tuple[str, date], list[_Line]] | None = None
+        """Lines that wait for the end of `together`, by the file that they belong to."""
         self._handler: logging.Handler | None = None
         self._structlog: Any = structlog.wrap_logger(
             self,
@@ -75,7 +82,7 @@ class ExecutionLogger:
                 self._deliver,
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        )
+        ).bind()
 
     # The handbook's methods. Each writes a line, and the order events a trade row.
 
@@ -159,6 +166,18 @@ class ExecutionLogger:
         known = {} if exc_info is None else {"exc_info": exc_info}
         getattr(self._structlog, level)(text, component=component, **known, **fields)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Put what is written meanwhile into each file at once, at the end, trade rows first."""
+        self._gathered = {}
+        try:
+            yield
+        finally:
+            gathered, self._gathered = self._gathered, None
+            self._flush_trades()
+            for (kind, day), lines in gathered.items():
+                self._write(kind, day, lines)
+
     def component(self, name: str) -> Any:
         """Return a structlog logger whose lines carry the component's name."""
         return self._structlog.bind(component=name)
@@ -187,7 +206,8 @@ class ExecutionLogger:
         else:
             self._pending.extend((day, text) for text in told)
         del self._pending[:-PENDING_ROWS_MAX]
-        self._flush_trades()
+        if self._gathered is None:
+            self._flush_trades()
 
     def swap_trades(self, day: date, rows: Iterable[Row]) -> None:
         """Put a day's trades file in place whole, from all of its rows."""
@@ -263,7 +283,7 @@ class ExecutionLogger:
         text += "".join(f" {name}={value}" for name, value in event.items())
         told = self._redact(line(at, level, component, self._redact(text + short)))
         whole = told + one_line(self._redact(trace))
-        weight = logging.getLevelNamesMapping()[level.upper()]
+        weight = WEIGHTS[level.upper()]
         if weight >= logging.INFO:
             self._say(told)
         today = day_of(at)
@@ -273,19 +293,27 @@ class ExecutionLogger:
         self._put("execution", today, at, whole)
         if weight >= logging.ERROR:
             self._put("errors", today, at, whole)
-        self._flush_trades()
+        if self._gathered is None:
+            self._flush_trades()
         raise structlog.DropEvent
 
     def _put(self, kind: str, day: date, at: datetime, text: str) -> None:
+        if self._gathered is None:
+            self._write(kind, day, [_Line(at, text)])
+        else:
+            self._gathered.setdefault((kind, day), []).append(_Line(at, text))
+
+    def _write(self, kind: str, day: date, lines: Sequence[_Line]) -> None:
         name = f"{kind}_{day}.log"
+        text = "".join(f"{each.text}\n" for each in lines)
 
         def opening() -> str:
             title = f"{self.account_label}, {kind} of {day}, New York time"
-            return f"{line(at, 'info', NAME, title)}\n"
+            return f"{line(lines[0].at, 'info', NAME, title)}\n"
 
-        self._try(kind, name, lambda: self._files.append(name, f"{text}\n", opening=opening))
+        self._try(kind, name, partial(self._files.append, name, text, opening=opening), len(lines))
 
-    def _try(self, kind: str, name: str, write: Callable[[], object]) -> bool:
+    def _try(self, kind: str, name: str, write: Callable[[], object], count: int = 1) -> bool:
         outage = self._outages.get(kind)
         try:
             write()
@@ -295,7 +323,7 @@ class ExecutionLogger:
                 outage = self._outages[kind] = _Outage(error.strerror or str(error))
                 text = f"cannot write {path}: {outage.why}"
                 self._say(self._redact(line(self._clock(), "critical", NAME, text)), is_last=True)
-            outage.lost += 1
+            outage.lost += count
             return False
         if outage is not None:
             del self._outages[kind]
@@ -366,6 +394,6 @@ class _Capture(logging.Handler):
 
 def _level(weight: int) -> str:
     for level in ("critical", "error", "warning", "info"):
-        if weight >= logging.getLevelNamesMapping()[level.upper()]:
+        if weight >= WEIGHTS[level.upper()]:
             return level
     return "debug"

@@ -33,7 +33,8 @@ _HINTS = ("apca", "alpaca_", "secret", "key_id")
 
 def stamp(at: datetime) -> str:
     """Return an aware moment as `YYYY-MM-DD HH:MM:SS` in New York."""
-    return at.astimezone(NEW_YORK).strftime("%Y-%m-%d %H:%M:%S")
+    here = at.astimezone(NEW_YORK).replace(tzinfo=None)
+    return here.isoformat(sep=" ", timespec="seconds")  # strftime is ten times as dear
 
 
 def day_of(at: datetime) -> date:
@@ -84,6 +85,8 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """Return `text` without secrets."""
+        if not text:  # as most cells of a row are
+            return text
         if self._given is not None:
             text = self._given.sub(HIDDEN, text)
         plain = text.casefold()

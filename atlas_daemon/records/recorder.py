@@ -72,14 +72,15 @@ class Recorder:
 
     def on_turn(self, entries: Sequence[Entry]) -> None:
         """Tell the entries of a committed turn: rows first, they are what is counted on."""
-        for entry in entries:
-            if entry.seq <= self._rebuilt_seq:
-                continue
-            found = rows(entry, self._orders)
-            if found:
-                self._logger.write_trades(day_of(entry.at), found)
-            self._tell(entry)
-            self._fold(entry)
+        with self._logger.together():
+            for entry in entries:
+                if entry.seq <= self._rebuilt_seq:
+                    continue
+                found = rows(entry, self._orders)
+                if found:
+                    self._logger.write_trades(day_of(entry.at), found)
+                self._tell(entry)
+                self._fold(entry)
 
     def log_head(self, seq: int, digest: str) -> None:
         """Write the journal's head: kept elsewhere, it proves what came before."""

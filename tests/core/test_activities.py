@@ -98,6 +98,28 @@ def test_a_split_keeps_the_share_of_it_that_we_bought() -> None:
     assert played.state.book.bought == {"AAPL": 12}
 
 
+@pytest.mark.parametrize("told", [("-10", "30"), ("30", "-10")])
+def test_a_split_told_by_both_its_sides_keeps_the_share_that_we_bought(told) -> None:
+    book = holding(AAPL="10", bought={Symbol("AAPL"): Decimal(4)})
+    seen = {"snapshot": a_snapshot(positions=[a_position("AAPL", "30")])}
+    sides = [an_activity("SPLIT", "0", "AAPL", qty) for qty in told]
+    played = given(a_state(book=book, seen=seen)).when(listed(*sides))
+    assert held_of(played.state) == {"AAPL": 30}
+    assert played.state.book.bought == {"AAPL": 12}
+    assert len(played.all(e.ActivityBooked)) == 2
+
+
+def test_the_other_side_of_a_new_name_explains_itself() -> None:
+    seen = {"snapshot": a_snapshot(positions=[a_position("META", "10")])}
+    sides = [an_activity("NC", "0", "FB", "-10"), an_activity("NC", "0", "META", "10")]
+    played = given(a_state(book=holding(FB="10"), seen=seen)).when(
+        listed(*sides), at=NOW + timedelta(days=3)
+    )
+    assert all(booked.is_explained for booked in played.all(e.ActivityBooked))
+    assert len(played.all(e.ActivityBooked)) == 2
+    assert not played.all(e.AlertRaised)
+
+
 def test_shares_told_before_they_move_wait_and_are_odd_after_two_days() -> None:
     seen = {"snapshot": a_snapshot(positions=[a_position("AAPL", "10")])}
     state = a_state(book=holding(AAPL="10"), seen=seen)

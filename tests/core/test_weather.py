@@ -1,6 +1,7 @@
 """Rebalances under CRASH, closing bells, odd lines, drifting books and a lost stream."""
 
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from atlas_daemon.core import events as e
@@ -141,6 +142,36 @@ def test_a_line_without_a_quote_that_gets_one_in_time_is_bought() -> None:
     world.at(OPEN + timedelta(minutes=7), world.unquoted.clear)
     world.run(is_done())
     assert world.held == CALM
+
+
+def test_a_line_that_loses_its_price_before_the_buys_is_dropped_and_somebody_is_told() -> None:
+    world = a_world(picks=PICKS, **ZED)
+    world.run(has(e.OrderSubmitted))
+    world.prices["B"] *= 3
+    world.run(is_done())
+    assert [x.symbol for x in world.events(e.LineDropped)] == ["B"]
+    assert "2024-02 dropped B" in [x.text for x in world.events(e.AlertRaised)]
+
+
+def test_buys_that_a_block_held_up_ask_for_prices_anew_and_somebody_is_told_of_it() -> None:
+    world = a_world(picks=PICKS, **ZED)
+    calm = world.snapshot
+
+    def suspended(asked_at: datetime) -> e.SnapshotReported:
+        told = calm(asked_at)
+        return replace(told, account=replace(told.account, suspended_by_user=True))
+
+    def lift() -> None:
+        world.snapshot = calm
+
+    world.run(has(e.OrderSubmitted))
+    world.snapshot = suspended
+    world.at(OPEN + 6 * world.policy.line_wait, lift)
+    world.run(is_done())
+    assert world.events(e.LineDropped) == []
+    assert world.held == CALM
+    told = [x.text for x in world.events(e.AlertRaised) if x.key == "account"]
+    assert told == ["the broker lets nobody trade: suspended by user"]
 
 
 def test_s146_a_foreign_order_on_a_line_is_waited_for_and_then_drops_the_line() -> None:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from atlas_daemon.edges.alpaca.scalars import WireError, excerpt, moment, number, read
-from atlas_daemon.edges.alpaca.shapes import OrderWire, Text
-from atlas_daemon.edges.alpaca.wire import OrderRecord, order_record
+from atlas_daemon.edges.alpaca.shapes import BriefWire, Text
+from atlas_daemon.edges.alpaca.wire import OrderBrief, order_brief
 
 CODE_MAX = 10**9
 """No code of an error frame has over nine digits."""
@@ -23,7 +23,7 @@ class TradeUpdate(msgspec.Struct, frozen=True, gc=False):
 
     event: str
     """Lower case; an event that we do not know stays text."""
-    order: OrderRecord
+    order: OrderBrief
     execution_id: str | None = None
     price: Decimal | None = None
     qty: Decimal | None = None
@@ -89,7 +89,7 @@ class _ComplaintWire(msgspec.Struct):
 
 class _UpdateWire(msgspec.Struct, gc=False):
     event: Text
-    order: OrderWire
+    order: BriefWire
     execution_id: Text | None = None
     price: Any = None
     qty: Any = None
@@ -146,7 +146,7 @@ def frame(raw: bytes | str) -> Frame:
 def _update(wire: _UpdateWire) -> TradeUpdate:
     return TradeUpdate(
         event=wire.event.strip().lower(),
-        order=order_record(wire.order),
+        order=order_brief(wire.order),
         execution_id=wire.execution_id or None,
         price=number(wire.price, "trade update.price"),
         qty=number(wire.qty, "trade update.qty"),

@@ -20,6 +20,10 @@ MOMENT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{0,9}))?(?:[Zz]|([+-])(\d\d):?(\d\d))",
     re.ASCII,
 )
+USUAL_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z", re.ASCII
+)
+"""Those that the standard library reads by itself, on every Python alike, and much quicker."""
 MAGNITUDE_MAX = 15
 """Powers of ten that a price, a quantity or a balance may have: beyond it the text is damaged."""
 DECIMALS_MAX = 40
@@ -133,6 +137,8 @@ def moment(raw: object, field: str) -> datetime | None:
 
 @lru_cache(maxsize=TEXTS_KEPT)
 def _instant(text: str) -> datetime | None:
+    if USUAL_MOMENT.fullmatch(text) is not None:
+        return datetime.fromisoformat(text)
     match = MOMENT.fullmatch(text)
     if match is None:
         return None

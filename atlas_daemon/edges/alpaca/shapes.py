@@ -13,14 +13,23 @@ Text = Annotated[str, msgspec.Meta(max_length=TEXT_MAX)]
 HttpStatus = Annotated[int, msgspec.Meta(ge=100, le=599)]
 
 
-class LegWire(msgspec.Struct):
-    """An order that stands for itself, or a leg of another: a leg has none of its own."""
+class BriefWire(msgspec.Struct):
+    """What a trade update is read for of its order: the stream may bring thousands at once."""
 
     id: Text
     status: Text
     client_order_id: Text | None = None
     symbol: Text | None = None
     side: Text | None = None
+    qty: Any = None
+    filled_qty: Any = None
+    filled_avg_price: Any = None
+    updated_at: Any = None
+
+
+class LegWire(BriefWire):
+    """An order that stands for itself, or a leg of another: a leg has none of its own."""
+
     type: Text | None = None
     order_type: Text | None = None
     order_class: Text | None = None
@@ -28,16 +37,12 @@ class LegWire(msgspec.Struct):
     asset_class: Text | None = None
     replaces: Text | None = None
     replaced_by: Text | None = None
-    qty: Any = None
     notional: Any = None
-    filled_qty: Any = None
-    filled_avg_price: Any = None
     limit_price: Any = None
     stop_price: Any = None
     trail_price: Any = None
     trail_percent: Any = None
     submitted_at: Any = None
-    updated_at: Any = None
     filled_at: Any = None
     canceled_at: Any = None
     expires_at: Any = None
@@ -45,7 +50,7 @@ class LegWire(msgspec.Struct):
 
 
 class OrderWire(LegWire):
-    """An order, in REST and inside a trade update."""
+    """An order, as REST tells it."""
 
     legs: list[LegWire] | None = None
 

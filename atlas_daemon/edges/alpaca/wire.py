@@ -39,6 +39,7 @@ from atlas_daemon.edges.alpaca.shapes import (
     AccountWire,
     ActivityWire,
     AssetWire,
+    BriefWire,
     CancelWire,
     ClockWire,
     ConfigurationsWire,
@@ -51,8 +52,8 @@ from atlas_daemon.edges.alpaca.shapes import (
 NEW_YORK = ZoneInfo("America/New_York")
 
 
-class OrderRecord(msgspec.Struct, frozen=True, gc=False):
-    """An order as Alpaca reports it; statuses and types that we do not know stay text."""
+class OrderBrief(msgspec.Struct, frozen=True, gc=False):
+    """What any news of an order tells; statuses that we do not know stay text."""
 
     id: BrokerOrderId
     client_order_id: str
@@ -62,9 +63,17 @@ class OrderRecord(msgspec.Struct, frozen=True, gc=False):
     """`buy`, `sell`, or whatever Alpaca says; empty for the parent of a multi-leg order."""
     qty: Decimal | None
     """None for an order by notional value."""
-    notional: Decimal | None
     filled_qty: Decimal
     filled_avg_price: Decimal | None
+    status: str
+    """Lower case, without surrounding blanks."""
+    updated_at: datetime | None
+
+
+class OrderRecord(OrderBrief, frozen=True, gc=False):
+    """An order as Alpaca reports it; types that we do not know stay text."""
+
+    notional: Decimal | None
     type: str
     order_class: str
     """Empty for a simple order."""
@@ -73,12 +82,9 @@ class OrderRecord(msgspec.Struct, frozen=True, gc=False):
     stop_price: Decimal | None
     trail_price: Decimal | None
     trail_percent: Decimal | None
-    status: str
-    """Lower case, without surrounding blanks."""
     raw_status: str
     """As it came."""
     submitted_at: datetime | None
-    updated_at: datetime | None
     filled_at: datetime | None
     canceled_at: datetime | None
     expires_at: datetime | None
@@ -287,25 +293,34 @@ def configurations(body: bytes) -> Configurations:
     )
 
 
-def order_record(wire: LegWire) -> OrderRecord:
-    """Turn the shape of an order into the record; raises WireError where it contradicts itself."""
+def order_brief(wire: BriefWire) -> OrderBrief:
+    """Turn what a trade update says of its order into the record; WireError as `order_record`."""
     status = wire.status.strip().lower()
-    legs = wire.legs if isinstance(wire, OrderWire) else None
     filled = number(wire.filled_qty, "order.filled_qty")
     if filled is None and status in {"filled", "partially_filled"}:
         raise WireError(f"order {excerpt(wire.id)}: {status} without filled_qty")
     qty = number(wire.qty, "order.qty")
     if not wire.id or not status or (filled or ZERO) < 0 or (qty or ZERO) < 0:
         raise WireError(f"order {excerpt(wire.id)!r}: no id, no status or a negative quantity")
-    return OrderRecord(
+    return OrderBrief(
         id=BrokerOrderId(wire.id),
         client_order_id=wire.client_order_id or "",
         symbol=Symbol(wire.symbol or ""),
         side=(wire.side or "").strip().lower(),
         qty=qty,
-        notional=number(wire.notional, "order.notional"),
         filled_qty=filled or ZERO,
         filled_avg_price=number(wire.filled_avg_price, "order.filled_avg_price"),
+        status=status,
+        updated_at=moment(wire.updated_at, "order.updated_at"),
+    )
+
+
+def order_record(wire: LegWire) -> OrderRecord:
+    """Turn the shape of an order into the record; raises WireError where it contradicts itself."""
+    legs = wire.legs if isinstance(wire, OrderWire) else None
+    return OrderRecord(
+        **msgspec.structs.asdict(order_brief(wire)),
+        notional=number(wire.notional, "order.notional"),
         type=(wire.type or wire.order_type or "").lower(),
         order_class=wire.order_class or "",
         time_in_force=wire.time_in_force or "",
@@ -313,10 +328,8 @@ def order_record(wire: LegWire) -> OrderRecord:
         stop_price=number(wire.stop_price, "order.stop_price"),
         trail_price=number(wire.trail_price, "order.trail_price"),
         trail_percent=number(wire.trail_percent, "order.trail_percent"),
-        status=status,
         raw_status=wire.status,
         submitted_at=moment(wire.submitted_at, "order.submitted_at"),
-        updated_at=moment(wire.updated_at, "order.updated_at"),
         filled_at=moment(wire.filled_at, "order.filled_at"),
         canceled_at=moment(wire.canceled_at, "order.canceled_at"),
         expires_at=moment(wire.expires_at, "order.expires_at"),
