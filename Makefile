@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test soak fuzz pythons check coverage bench clean install
+.PHONY: demo test soak fuzz pythons conformance check coverage bench clean install
 
 demo: $(STAMP)
 	@$(BIN)/atlasd demo
@@ -37,6 +37,10 @@ fuzz: $(STAMP)
 # One seed, the same bytes on each supported Python that this machine has.
 pythons: $(STAMP)
 	@$(BIN)/python .ci/pythons.py $(PYTHONS_ARGS)
+
+# Other people's clients against the local broker; writes docs/conformance.md. Needs Node >= 20.
+conformance: $(STAMP)
+	@$(BIN)/python -m tests.conformance
 
 # The lint, type and import-contract checks that CI runs too.
 check: $(STAMP)
@@ -83,4 +87,4 @@ $(STAMP): pyproject.toml
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) .pythons .fuzz .coverage.d .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .conformance .pythons .fuzz .coverage.d .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -12,6 +12,7 @@ def register(app: typer.Typer) -> None:
     from atlas_daemon.cli.paper import paper
     from atlas_daemon.cli.plan import plan
     from atlas_daemon.cli.rebalance import rebalance
+    from atlas_daemon.cli.regime import regime
     from atlas_daemon.cli.run import run
     from atlas_daemon.cli.status import status
 
@@ -21,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(plan)
     app.command()(rebalance)
     app.command()(status)
+    app.add_typer(regime, name="regime")
     app.command()(orders)
     app.command()(trades)
     app.command()(stop)

@@ -39,7 +39,7 @@ class Configuration:
     max_margin_multiplier: str = "4"
     trade_confirm_email: str = "all"
     ptp_no_exception_entry: bool = False
-    max_options_trading_level: int | None = None
+    max_options_trading_level: int | None = 0
     disable_overnight_trading: bool = False
 
 
@@ -60,12 +60,23 @@ class Account:
     """Ascending by time."""
     configuration: Configuration = field(default_factory=Configuration)
     last_equity: Decimal = ZERO
+    last_maintenance_margin: Decimal = ZERO
+    accrued_margin_interest: Decimal = ZERO
+    """Dollars (below 0) that the month has cost so far; not booked yet."""
+    accrued_credit_interest: Decimal = ZERO
     closing_equity: list[tuple[date, Decimal]] = field(default_factory=list)
     activity_count: int = 0
     is_blocked: bool = False
+    """The broker has blocked the account (`account_blocked`): every new order is forbidden."""
+    is_trading_blocked: bool = False
+    """The broker has blocked trading only (`trading_blocked`); the answers are the same."""
 
     def __post_init__(self) -> None:
         self.open: dict[str, Order] = {}
+        self.changed: dict[str, Order] = {}
+        """Orders that were entered or settled since the last record of this account."""
+        self.by_seq: list[Order] = list(self.orders.values())
+        self._places: dict[str, int] = {}
         self.by_client_id: dict[str, Order] = {}
         self.held_cash = ZERO
         self._held_qty: dict[str, Decimal] = {}
@@ -78,13 +89,15 @@ class Account:
 
     def add(self, order: Order) -> None:
         """Enter a new order; its id and client id are burnt for ever."""
-        self.orders[order.id] = order
+        self.orders[order.id] = self.changed[order.id] = order
+        self.by_seq.append(order)
         self.by_client_id[order.client_order_id] = order
         self._index(order)
         self.rehold(order)
 
     def settle(self, order: Order) -> None:
         """Bring indexes and reservations up to an order that has just changed."""
+        self.changed[order.id] = order
         if order.is_open:
             self.rehold(order)
             return
@@ -106,6 +119,12 @@ class Account:
     def open_of(self, symbol: str, side: Side) -> Iterator[Order]:
         """Open orders of a symbol on one side, oldest first."""
         return iter(self._open_on.get((symbol, side), {}).values())
+
+    def place_of_activity(self, activity_id: str) -> int | None:
+        """Where an activity stands in the history; None for an id that is not in it."""
+        for place in range(len(self._places), len(self.activities)):
+            self._places[self.activities[place].id] = place
+        return self._places.get(activity_id)
 
     def existing_qty(self, symbol: str) -> Decimal:
         """Shares held, reserved or not."""
@@ -200,10 +219,13 @@ def figures_of(account: Account, long_market_value: Decimal) -> Figures:
 
 def needed_hold(order: Order) -> Decimal:
     """What an open order has to reserve: dollars for a buy, shares for a sell."""
+    if order.is_dormant:
+        return ZERO
     if order.side is Side.SELL:
         if order.goal_qty is None:
             return order.held
-        return order.remaining_qty
+        return max(order.remaining_qty - order.hold_credit, ZERO)
     if order.notional is not None:
         return max(order.notional - order.filled_value, ZERO)
-    return (order.remaining_qty * order.unit_hold).quantize(CENT)
+    needed = (order.remaining_qty * order.unit_hold).quantize(CENT)
+    return max(needed - order.hold_credit, ZERO)

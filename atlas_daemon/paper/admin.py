@@ -13,11 +13,14 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
-from atlas_daemon.paper import corporate, refusals, wire
+from atlas_daemon.paper import corporate, refusals, scenario, wire
 from atlas_daemon.paper.accounts import Account
 from atlas_daemon.paper.desk import Desk
-from atlas_daemon.paper.faults import Fault
+from atlas_daemon.paper.fault import FaultError, read_fault
+from atlas_daemon.paper.fault_kinds import KINDS
+from atlas_daemon.paper.faults import Armed
 from atlas_daemon.paper.gate import DESK, json_body, reply
+from atlas_daemon.paper.script import Script
 from atlas_daemon.paper.stream import SWITCHBOARD
 
 T = TypeVar("T")
@@ -30,6 +33,14 @@ class ClockChange(msgspec.Struct, forbid_unknown_fields=True):
 
     speed: float | None = None
     at: datetime | None = None
+
+
+class LikeLiveChange(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /_admin/like-live: what is not named stays."""
+
+    fees: bool | None = None
+    dividends: bool | None = None
+    interest: bool | None = None
 
 
 class Reset(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,13 +68,23 @@ class Happening(msgspec.Struct, forbid_unknown_fields=True):
     description: str = ""
 
 
+class WantedScenario(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /_admin/scenario."""
+
+    name: str
+
+
 def routes() -> list[web.RouteDef]:
     """Method, path and handler of each admin endpoint."""
     return [
         web.get("/_admin/state", show_state),
         web.post("/_admin/clock", set_clock),
+        web.get("/_admin/faults", list_faults),
         web.post("/_admin/faults", arm_fault),
         web.delete("/_admin/faults", clear_faults),
+        web.delete("/_admin/faults/{number}", disarm_fault),
+        web.post("/_admin/scenario", begin_scenario),
+        web.post("/_admin/like-live", like_live),
         web.post("/_admin/accounts", open_account),
         web.post("/_admin/accounts/reset", reset_account),
         web.post("/_admin/events", happen),
@@ -71,7 +92,7 @@ def routes() -> list[web.RouteDef]:
 
 
 async def show_state(request: web.Request) -> web.Response:
-    """GET /_admin/state: time, speed, accounts in short, armed faults."""
+    """GET /_admin/state: time, speed, accounts in short, armed faults, the scenario."""
     desk = request.app[DESK]
     now = desk.settle()
     return reply(
@@ -81,7 +102,8 @@ async def show_state(request: web.Request) -> web.Response:
             "is_open": desk.exchange.engine.session is not None,
             "listeners": request.app[SWITCHBOARD].listeners(),
             "halted": sorted(desk.exchange.engine.halted),
-            "faults": [msgspec.to_builtins(fault) for fault in desk.faults.armed],
+            "faults": [_fault(armed) for armed in desk.faults.armed],
+            "scenario": _script(desk.console.script) if desk.console.script else None,
             "accounts": [_short(account) for account in desk.exchange.by_key.values()],
         }
     )
@@ -111,25 +133,117 @@ async def set_clock(request: web.Request) -> web.Response:
     return reply({"at": wire.moment(desk.settle()), "speed": desk.clock.speed})
 
 
-async def arm_fault(request: web.Request) -> web.Response:
-    """POST /_admin/faults {"kind": ..., "count": ..., "probability": ..., ...}."""
+async def list_faults(request: web.Request) -> web.Response:
+    """GET /_admin/faults: what is armed, how often each fired, and the vocabulary."""
     desk = request.app[DESK]
-    fault = await _read(request, Fault)
-    if fault.kind == "stream_drop":
-        request.app[SWITCHBOARD].cut_all()
-    elif fault.kind == "reject_symbol":
-        desk.exchange.engine.rejecting[fault.symbol] = 1 if fault.count is None else fault.count
-    else:
-        desk.faults.arm(fault)
-    return reply({"armed": len(desk.faults.armed)})
+    desk.settle()
+    return reply(
+        {
+            "armed": [_fault(armed) for armed in desk.faults.armed],
+            "spent": [_fault(armed) for armed in desk.faults.spent],
+            "kinds": [
+                {
+                    "kind": kind.name,
+                    "shape": kind.shape,
+                    "place": kind.place,
+                    "needs": kind.needs,
+                    "parameters": kind.parameters,
+                    "text": kind.text,
+                }
+                for kind in KINDS.values()
+            ],
+        }
+    )
+
+
+async def arm_fault(request: web.Request) -> web.Response:
+    """POST /_admin/faults {"kind": ..., ...}: arm one; 422 names the parameter that is wrong."""
+    desk = request.app[DESK]
+    body = await json_body(request)
+    if not isinstance(body, dict):
+        raise refusals.malformed("a fault is a JSON object")
+    desk.settle()
+    try:
+        armed = desk.console.arm(read_fault(body))
+    except FaultError as error:
+        raise refusals.refusal(422, 40010001, str(error), key=error.key) from None
+    desk.settle()
+    desk.touch()
+    return reply(_fault(armed))
 
 
 async def clear_faults(request: web.Request) -> web.Response:
-    """DELETE /_admin/faults."""
+    """DELETE /_admin/faults: take all off, or with ?kind= those of a kind."""
     desk = request.app[DESK]
-    desk.faults.clear()
-    desk.exchange.engine.rejecting.clear()
-    return reply({"armed": 0})
+    kind = request.query.get("kind", "")
+    if kind and kind not in KINDS:
+        raise refusals.refusal(422, 40010001, f"kind: {kind[:60]!r} is unknown", key="kind")
+    desk.settle()
+    desk.console.clear(kind)
+    return reply({"armed": len(desk.faults.armed)})
+
+
+async def disarm_fault(request: web.Request) -> web.Response:
+    """DELETE /_admin/faults/{number}."""
+    desk = request.app[DESK]
+    desk.settle()
+    text = request.match_info["number"]
+    if not text.isdigit() or not desk.console.disarm(int(text[:12])):
+        raise refusals.not_found(f"no fault {text[:12]} is armed")
+    return reply({"armed": len(desk.faults.armed)})
+
+
+async def begin_scenario(request: web.Request) -> web.Response:
+    """POST /_admin/scenario {"name": ...}: run a packaged scenario from now on."""
+    desk = request.app[DESK]
+    wanted = await _read(request, WantedScenario)
+    if wanted.name not in scenario.names():
+        raise refusals.refusal(422, 40010001, f"name: {wanted.name[:60]!r} is unknown", key="name")
+    desk.settle()
+    return reply(_script(desk.console.begin(scenario.load(wanted.name))))
+
+
+def _fault(armed: Armed) -> wire.Json:
+    return {
+        "number": armed.number,
+        **armed.fault.shown(),
+        "armed_at": wire.moment(armed.armed_at) if armed.armed_at else None,
+        "fired": armed.fired,
+        "left": armed.left,
+        "is_on": armed.is_on,
+        "note": armed.note,
+    }
+
+
+def _script(script: Script) -> wire.Json:
+    return {
+        "name": script.scenario.name,
+        "title": script.scenario.title,
+        "story": script.scenario.story,
+        "started_at": wire.moment(script.started_at),
+        "steps": [
+            {
+                "when": running.step.when,
+                "what": running.step.what,
+                "due_at": wire.moment(running.due_at) if running.due_at else None,
+                "taken_at": wire.moment(running.taken_at) if running.taken_at else None,
+                "outcome": running.outcome,
+            }
+            for running in script.steps
+        ],
+    }
+
+
+async def like_live(request: web.Request) -> web.Response:
+    """POST /_admin/like-live {"fees": ..., "dividends": ..., "interest": ...}: on or off."""
+    engine = request.app[DESK].exchange.engine
+    change = await _read(request, LikeLiveChange)
+    request.app[DESK].settle()
+    for name, is_on in msgspec.structs.asdict(change).items():
+        if is_on is not None:
+            setattr(engine.like_live, name, is_on)
+    acted = engine.like_live
+    return reply({"dividends": acted.dividends, "fees": acted.fees, "interest": acted.interest})
 
 
 async def open_account(request: web.Request) -> web.Response:

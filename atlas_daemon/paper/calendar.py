@@ -26,6 +26,11 @@ class TradingDay:
     opens_at: datetime
     closes_at: datetime
 
+    @property
+    def is_full(self) -> bool:
+        """False for a session that ends before 16:00 New York time."""
+        return self.closes_at.astimezone(NEW_YORK).hour >= 16
+
 
 class Calendar:
     """NYSE sessions of [first, last]; raises `MarketDataError` where asked beyond them."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atlas_daemon.paper.calendar import NEW_YORK, Calendar
+from atlas_daemon.paper.intraday import minute_bars, printed
 from atlas_daemon.paper.market import (
     ADJUSTMENTS,
     CorporateAction,
@@ -22,6 +23,7 @@ from atlas_daemon.paper.market import (
     MarketDataError,
     MarketQuote,
     MarketTrade,
+    TimedBar,
 )
 from atlas_daemon.paper.path import DayPath, draw, draw_key
 
@@ -30,6 +32,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 SPREAD_BPS_MIN = 1.0
 SPREAD_BPS_MAX = 10.0
+_NIGHT = timedelta(hours=4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +73,10 @@ class DailyMarket:
         self.calendar = calendar
         self._series = {one.symbol: one for one in sorted(series, key=lambda one: one.symbol)}
         self._paths: dict[str, tuple[int, int, DayPath]] = {}
+        self._sessions: dict[str, tuple[int, Floats]] = {}
+        # The latest answers: prices change by the second, and who trades asks many times in one.
+        self._quotes: dict[str, tuple[datetime, MarketQuote | None]] = {}
+        self._trades: dict[str, tuple[datetime, MarketTrade | None]] = {}
 
     def symbols(self) -> tuple[str, ...]:
         """Every symbol, in order."""
@@ -84,6 +91,25 @@ class DailyMarket:
 
         A session without volume is a halt: the quote of the session before stays.
         """
+        second = at.replace(microsecond=0)
+        kept = self._quotes.get(symbol)
+        if kept is None or kept[0] != second:
+            if symbol not in self._series:
+                return None
+            kept = self._quotes[symbol] = (second, self._quote(symbol, second))
+        return kept[1]
+
+    def trade(self, symbol: str, at: datetime) -> MarketTrade | None:
+        """The last trade; in a session there is one each second, the last one at the close."""
+        second = at.replace(microsecond=0)
+        kept = self._trades.get(symbol)
+        if kept is None or kept[0] != second:
+            if symbol not in self._series:
+                return None
+            kept = self._trades[symbol] = (second, self._trade(symbol, second))
+        return kept[1]
+
+    def _quote(self, symbol: str, at: datetime) -> MarketQuote | None:
         tape = self._print(symbol, at)
         if tape is None:
             return None
@@ -102,8 +128,7 @@ class DailyMarket:
             at=tape.at,
         )
 
-    def trade(self, symbol: str, at: datetime) -> MarketTrade | None:
-        """The last trade; in a session there is one each second, the last one at the close."""
+    def _trade(self, symbol: str, at: datetime) -> MarketTrade | None:
         tape = self._print(symbol, at)
         if tape is None:
             return None
@@ -141,6 +166,37 @@ class DailyMarket:
         days = [date.fromordinal(day) for day in one.days[window].tolist()]
         return [MarketBar(*row) for row in zip(days, *columns, volumes, strict=True)]
 
+    def minutes(
+        self, symbol: str, day: date, size: int, adjustment: str, at: datetime, newest: int = 0
+    ) -> list[TimedBar] | None:
+        """The minutes of one session that were over at `at`, `size` to a bar."""
+        one = self._series.get(symbol)
+        ordinal = day.toordinal()
+        index = int(np.searchsorted(one.days, ordinal)) if one is not None else 0
+        if one is None or index == len(one.days) or one.days[index] != ordinal:
+            return []
+        session = self.calendar.session_of(day)
+        assert session is not None, f"{symbol} has a bar on {day}, which is no session"
+        length_s = int((session.closes_at - session.opens_at).total_seconds())
+        over = min(int((at - session.opens_at).total_seconds()), length_s) // 60
+        if over <= 0 or not one.volume[index]:
+            return []
+        kept = self._sessions.get(symbol)
+        if kept is None or kept[0] != index:
+            _, path = self._path(one, index, length_s)
+            kept = self._sessions[symbol] = (index, printed(path))
+        price, shares = _adjustments(one, adjustment, at.astimezone(NEW_YORK).date())
+        return minute_bars(
+            kept[1],
+            session.opens_at,
+            over,
+            size,
+            newest,
+            volume=int(one.volume[index]),
+            price_factor=float(price[index]),
+            volume_factor=float(shares[index]),
+        )
+
     def actions(self, first: date, last: date) -> list[CorporateAction]:
         """Splits and dividends with an ex-day in [first, last], by day and symbol."""
         found: list[CorporateAction] = []
@@ -169,8 +225,9 @@ class DailyMarket:
             session = older
         length_s = int((session.closes_at - session.opens_at).total_seconds())
         key, path = self._path(one, index, length_s)
+        since = _splits_since(one, index, at) if at > session.closes_at else 1.0
         second = min(int((at - session.opens_at).total_seconds()), length_s)
-        price = path.price(second)
+        price = path.price(second) / since
         tick = Decimal("0.01") if price >= 1 else Decimal("0.0001")
         return _Print(
             ticks=round(price / float(tick)),
@@ -197,6 +254,20 @@ class DailyMarket:
         )
         self._paths[one.symbol] = (index, key, path)
         return key, path
+
+
+def _splits_since(one: DailySeries, index: int, at: datetime) -> float:
+    """New shares for one old share since that session.
+
+    The price follows a split when the shares do: at 04:00 in New York, where early trading begins.
+    """
+    today = (at.astimezone(NEW_YORK) - _NIGHT).date().toordinal()
+    ratio = 1.0
+    index += 1
+    while index < len(one.days) and one.days[index] <= today:
+        ratio *= float(one.split[index])
+        index += 1
+    return ratio
 
 
 def as_ticks(prices: npt.NDArray[Any]) -> Floats:

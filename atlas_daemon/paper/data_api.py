@@ -1,27 +1,26 @@
 """Market data endpoints, served beside the trading API: bars, quotes, trades, snapshots, actions.
 
-Only what was known at the broker's time is told; never a bar of the running session.
+Only what was known at the broker's time is told. Refusals are those of the data API: a message
+without a code.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
-from atlas_daemon.paper import query, refusals, wire
+from atlas_daemon.paper import actions, bars, query, refusals, wire
 from atlas_daemon.paper.desk import Desk
 from atlas_daemon.paper.gate import DESK, reply
-from atlas_daemon.paper.market import ADJUSTMENTS, MarketBar, MarketQuote, MarketTrade
+from atlas_daemon.paper.market import MarketQuote, MarketTrade, TimedBar
 from atlas_daemon.paper.matching import NEW_YORK
-from atlas_daemon.paper.orders import id_of
 
-FEEDS = ("", "sip", "iex", "delayed_sip", "otc", "boats", "overnight")
-BARS_MAX = 10_000
-_ONE_DAY = ("1Day", "1D", "1day")
+HISTORICAL_FEEDS = ("sip", "iex", "boats", "otc")
+LATEST_FEEDS = (*HISTORICAL_FEEDS, "delayed_sip", "overnight")
+_ADJUSTMENTS = frozenset({"raw", "split", "dividend", "spin-off", "all"})
 _SIP_REFUSED = "subscription does not permit querying recent SIP data"
+_DELAY = timedelta(minutes=15)
 
 
 def routes() -> list[web.RouteDef]:
@@ -35,219 +34,210 @@ def routes() -> list[web.RouteDef]:
         web.get("/v2/stocks/{symbol}/bars", one_symbols_bars),
         web.get("/v2/stocks/{symbol}/quotes/latest", latest_quote),
         web.get("/v2/stocks/{symbol}/trades/latest", latest_trade),
+        web.get("/v2/stocks/{symbol}/bars/latest", latest_bar),
         web.get("/v2/stocks/{symbol}/snapshot", one_snapshot),
-        web.get("/v1/corporate-actions", corporate_actions),
+        web.get("/v1/corporate-actions", actions.corporate_actions),
     ]
 
 
 async def many_bars(request: web.Request) -> web.Response:
     """GET /v2/stocks/bars: several symbols, one page; a page may end within a symbol."""
-    page, token = _bars_page(request, _symbols(request))
+    page, token = _bars_page(request, bars.read_symbols(request.query))
     return reply({"bars": page, "next_page_token": token})
 
 
 async def one_symbols_bars(request: web.Request) -> web.Response:
     """GET /v2/stocks/{symbol}/bars."""
-    symbol = request.match_info["symbol"].upper()
-    page, token = _bars_page(request, [symbol])
+    symbol = bars.checked_symbol(request.match_info["symbol"])
+    page, token = _bars_page(request, (symbol,))
     return reply({"bars": page.get(symbol, []), "next_page_token": token, "symbol": symbol})
 
 
 def _bars_page(
-    request: web.Request, symbols: list[str]
+    request: web.Request, symbols: tuple[str, ...]
 ) -> tuple[dict[str, list[wire.Json]], str | None]:
     desk, asked = request.app[DESK], request.query
-    timeframe = asked.get("timeframe", "")
-    if timeframe not in _ONE_DAY:
-        raise refusals.malformed(f"invalid timeframe: {timeframe[:40]} (served here: 1Day)")
-    adjustment = query.word(asked, "adjustment", "raw", ADJUSTMENTS)
-    limit = query.whole(asked, "limit", 1000, BARS_MAX)
-    ascending = query.word(asked, "sort", "asc", ("asc", "desc")) == "asc"
-    query.day(asked, "asof")
     now = desk.exchange.now
-    start = query.moment(asked, "start")
-    end = query.moment(asked, "end")
-    _check_feed(desk, asked, end or now)
-    first = start or datetime.combine(now.astimezone(NEW_YORK).date(), time(), NEW_YORK)
-    window = _days_between(first, end or now)
-    resume_symbol, resume_day = _read_token(asked.get("page_token", ""))
-    page: dict[str, list[wire.Json]] = {}
-    count = 0
-    for symbol in sorted(set(symbols)):
-        if symbol < resume_symbol or window is None:
-            continue
-        bars = desk.exchange.market.bars(symbol, *window, adjustment, now)
-        for bar in bars if ascending else reversed(bars):
-            seen = bar.day <= resume_day if ascending else bar.day >= resume_day
-            if symbol == resume_symbol and seen:
-                continue
-            if count == limit:
-                last_symbol = next(reversed(page))
-                return page, _token(last_symbol, str(page[last_symbol][-1]["t"])[:10])
-            page.setdefault(symbol, []).append(_bar(bar))
-            count += 1
-    return page, None
+    timeframe = bars.read_timeframe(asked.get("timeframe", ""))
+    feed = asked.get("feed", "") or "sip"
+    if feed not in HISTORICAL_FEEDS:
+        raise bars.refused(f"invalid feed: {feed[:40]}")
+    _check_currency(asked)
+    _check_asof(asked)
+    is_delayed = feed == "sip" and desk.config.sip_delay_min > 0
+    newest = now - timedelta(minutes=desk.config.sip_delay_min) if is_delayed else now
+    end = bars.read_moment(asked, "end", is_end=True) or newest
+    today = bars.midnight(now.astimezone(NEW_YORK).date())
+    start = bars.read_moment(asked, "start") or min(today, end)
+    if end < start:
+        raise bars.refused("end should not be before start")
+    if end > newest and is_delayed:
+        raise refusals.RefusedError(403, {"message": _SIP_REFUSED})
+    wanted = bars.BarsRequest(
+        symbols=symbols,
+        timeframe=timeframe,
+        start=start,
+        end=end,
+        limit=bars.read_number(asked, "limit", 1000, bars.BARS_MAX),
+        adjustment=_adjustment(asked.get("adjustment", "")),
+        ascending=_is_ascending(asked),
+        resume=bars.read_token(asked.get("page_token", "")),
+    )
+    page, token = bars.page_of(desk.exchange.market, desk.exchange.calendar, wanted, now)
+    return {symbol: [bars.shown(bar) for bar in rows] for symbol, rows in page.items()}, token
+
+
+def _adjustment(text: str) -> str:
+    """The market's word for a list of adjustments. Raises RefusedError (400)."""
+    parts = frozenset(text.split(",")) if text else frozenset({"raw"})
+    if not parts <= _ADJUSTMENTS:
+        raise bars.refused(f"invalid adjustment: {text[:40]}")
+    if "all" in parts or {"split", "dividend"} <= parts:
+        return "all"
+    return next((word for word in ("split", "dividend") if word in parts), "raw")
+
+
+def _is_ascending(asked: query.Query) -> bool:
+    sort = asked.get("sort", "") or "asc"
+    if sort not in ("asc", "desc"):
+        raise bars.refused(f"invalid sort: {sort[:40]}")
+    return sort == "asc"
+
+
+def _check_currency(asked: query.Query) -> None:
+    currency = asked.get("currency", "") or "USD"
+    if currency != "USD":
+        raise bars.refused(f"invalid currency: {currency[:40]} (served here: USD)")
+
+
+def _check_asof(asked: query.Query) -> None:
+    if asked.get("asof", "") not in ("", "-"):
+        bars.read_moment(asked, "asof")
 
 
 async def latest_quotes(request: web.Request) -> web.Response:
     """GET /v2/stocks/quotes/latest."""
-    desk = _fed(request)
-    quotes = {s: _quote(q) for s in _symbols(request) if (q := _quote_of(desk, s))}
-    return reply({"quotes": quotes})
+    desk, at = _fed(request)
+    symbols = bars.read_symbols(request.query, is_latest=True)
+    found = {s: desk.exchange.market.quote(s, at) for s in symbols}
+    return reply({"quotes": {s: _quote(q) for s, q in found.items() if q}})
 
 
 async def latest_quote(request: web.Request) -> web.Response:
     """GET /v2/stocks/{symbol}/quotes/latest."""
-    symbol = request.match_info["symbol"].upper()
-    quote = _quote_of(_fed(request), symbol)
+    desk, at = _fed(request)
+    symbol = _symbol(request)
+    quote = desk.exchange.market.quote(symbol, at)
     if quote is None:
-        raise refusals.RefusedError(404, {"message": f"no quote found for {symbol}"})
+        raise _nothing("quote", symbol)
     return reply({"quote": _quote(quote), "symbol": symbol})
 
 
 async def latest_trades(request: web.Request) -> web.Response:
     """GET /v2/stocks/trades/latest."""
-    desk = _fed(request)
-    trades = {s: _trade(t) for s in _symbols(request) if (t := _trade_of(desk, s))}
-    return reply({"trades": trades})
+    desk, at = _fed(request)
+    symbols = bars.read_symbols(request.query, is_latest=True)
+    found = {s: desk.exchange.market.trade(s, at) for s in symbols}
+    return reply({"trades": {s: _trade(t) for s, t in found.items() if t}})
 
 
 async def latest_trade(request: web.Request) -> web.Response:
     """GET /v2/stocks/{symbol}/trades/latest."""
-    symbol = request.match_info["symbol"].upper()
-    trade = _trade_of(_fed(request), symbol)
+    desk, at = _fed(request)
+    symbol = _symbol(request)
+    trade = desk.exchange.market.trade(symbol, at)
     if trade is None:
-        raise refusals.RefusedError(404, {"message": f"no trade found for {symbol}"})
+        raise _nothing("trade", symbol)
     return reply({"symbol": symbol, "trade": _trade(trade)})
 
 
 async def latest_bars(request: web.Request) -> web.Response:
-    """GET /v2/stocks/bars/latest: the last completed session's."""
-    desk = _fed(request)
-    bars = {s: _bar(days[-1]) for s in _symbols(request) if (days := _last_bars(desk, s))}
-    return reply({"bars": bars})
+    """GET /v2/stocks/bars/latest: the last minute; the last session of a market without minutes."""
+    desk, at = _fed(request)
+    symbols = bars.read_symbols(request.query, is_latest=True)
+    found = {s: _latest_bar(desk, s, at) for s in symbols}
+    return reply({"bars": {s: bars.shown(b) for s, b in found.items() if b}})
+
+
+async def latest_bar(request: web.Request) -> web.Response:
+    """GET /v2/stocks/{symbol}/bars/latest."""
+    desk, at = _fed(request)
+    symbol = _symbol(request)
+    bar = _latest_bar(desk, symbol, at)
+    if bar is None:
+        raise _nothing("bar", symbol)
+    return reply({"bar": bars.shown(bar), "symbol": symbol})
 
 
 async def snapshots(request: web.Request) -> web.Response:
     """GET /v2/stocks/snapshots: keyed by symbol at the top; unknown symbols are left out."""
-    desk = _fed(request)
-    known = [s for s in _symbols(request) if desk.exchange.knows(s)]
-    return reply({symbol: _snapshot(desk, symbol) for symbol in known})
+    desk, at = _fed(request)
+    symbols = bars.read_symbols(request.query, is_latest=True)
+    return reply({s: _snapshot(desk, s, at) for s in symbols if desk.exchange.knows(s)})
 
 
 async def one_snapshot(request: web.Request) -> web.Response:
     """GET /v2/stocks/{symbol}/snapshot."""
-    desk, symbol = _fed(request), request.match_info["symbol"].upper()
+    desk, at = _fed(request)
+    symbol = _symbol(request)
     if not desk.exchange.knows(symbol):
-        raise refusals.RefusedError(404, {"message": f"no snapshot found for {symbol}"})
-    return reply({**_snapshot(desk, symbol), "symbol": symbol})
+        raise _nothing("snapshot", symbol)
+    return reply({**_snapshot(desk, symbol, at), "symbol": symbol})
 
 
-async def corporate_actions(request: web.Request) -> web.Response:
-    """GET /v1/corporate-actions: grouped by kind, up to what is known today."""
+def _symbol(request: web.Request) -> str:
+    return bars.checked_symbol(request.match_info["symbol"], is_latest=True)
+
+
+def _nothing(what: str, symbol: str) -> refusals.RefusedError:
+    return refusals.RefusedError(404, {"message": f"no {what} found for {symbol}"})
+
+
+def _fed(request: web.Request) -> tuple[Desk, datetime]:
+    """The desk, and the moment of which the feed asked for tells. Raises RefusedError."""
     desk, asked = request.app[DESK], request.query
-    today = desk.exchange.now.astimezone(NEW_YORK).date()
-    first = query.day(asked, "start") or today
-    last = query.day(asked, "end") or today
-    limit = query.whole(asked, "limit", 100, 1000)
-    symbols = frozenset(query.names(asked, "symbols"))
-    kinds = frozenset(name.lower() for name in query.names(asked, "types"))
-    skip = _read_offset(asked.get("page_token", ""))
-    found = [
-        action
-        for action in desk.exchange.market.actions(first, last)
-        if (not symbols or action.symbol in symbols) and (not kinds or action.kind in kinds)
-    ]
-    grouped: dict[str, list[wire.Json]] = {}
-    for action in found[skip : skip + limit]:
-        body: wire.Json = {
-            "id": id_of("action", action.kind, action.symbol, action.ex_day),
-            "symbol": action.symbol,
-            "ex_date": action.ex_day.isoformat(),
-            "process_date": action.ex_day.isoformat(),
-            "record_date": action.ex_day.isoformat(),
-        }
-        if action.ratio is not None:
-            new, old = action.ratio.as_integer_ratio()
-            body |= {"new_rate": new, "old_rate": old, "payable_date": action.ex_day.isoformat()}
-        if action.amount is not None:
-            body |= {"rate": float(action.amount), "special": False, "foreign": False}
-        grouped.setdefault(f"{action.kind}s", []).append(body)
-    more = len(found) > skip + limit
-    token = base64.urlsafe_b64encode(str(skip + limit).encode()).decode() if more else None
-    return reply({"corporate_actions": grouped, "next_page_token": token})
-
-
-def _fed(request: web.Request) -> Desk:
-    """The desk, once the feed asked for is allowed."""
-    desk = request.app[DESK]
-    _check_feed(desk, request.query, desk.exchange.now)
-    return desk
-
-
-def _check_feed(desk: Desk, asked: query.Query, end: datetime) -> None:
-    if asked.get("feed", "") not in FEEDS:
-        raise refusals.malformed(f"invalid feed: {asked.get('feed', '')[:40]}")
-    young = desk.exchange.now - timedelta(minutes=desk.config.sip_delay_min)
-    if asked.get("feed") == "sip" and desk.config.sip_delay_min and end > young:
+    feed = asked.get("feed", "") or "iex"
+    if feed not in LATEST_FEEDS:
+        raise bars.refused(f"invalid feed: {feed[:40]}")
+    _check_currency(asked)
+    if feed == "sip" and desk.config.sip_delay_min > 0:
         raise refusals.RefusedError(403, {"message": _SIP_REFUSED})
-
-
-def _symbols(request: web.Request) -> list[str]:
-    symbols = query.names(request.query, "symbols")
-    if not symbols:
-        raise refusals.malformed("symbols is required")
-    return symbols
-
-
-def _days_between(start: datetime, end: datetime) -> tuple[date, date] | None:
-    """The daily bars whose stamp (New York midnight) lies within [start, end]."""
-    local_start, local_end = start.astimezone(NEW_YORK), end.astimezone(NEW_YORK)
-    first = local_start.date()
-    if datetime.combine(first, time(), NEW_YORK) < start:
-        first += timedelta(days=1)
-    last = local_end.date()
-    return (first, last) if first <= last else None
-
-
-def _quote_of(desk: Desk, symbol: str) -> MarketQuote | None:
-    return desk.exchange.market.quote(symbol, desk.exchange.now)
-
-
-def _trade_of(desk: Desk, symbol: str) -> MarketTrade | None:
-    return desk.exchange.market.trade(symbol, desk.exchange.now)
-
-
-def _last_bars(desk: Desk, symbol: str) -> list[MarketBar]:
-    """The last completed sessions, as traded."""
     now = desk.exchange.now
-    today = now.astimezone(NEW_YORK).date()
-    return desk.exchange.market.bars(symbol, today - timedelta(days=10), today, "raw", now)[-2:]
+    return desk, now - _DELAY if feed == "delayed_sip" else now
 
 
-def _snapshot(desk: Desk, symbol: str) -> wire.Json:
-    quote, trade, days = _quote_of(desk, symbol), _trade_of(desk, symbol), _last_bars(desk, symbol)
-    return {
-        "dailyBar": _bar(days[-1]) if days else None,
+def _latest_bar(desk: Desk, symbol: str, at: datetime) -> TimedBar | None:
+    market, calendar = desk.exchange.market, desk.exchange.calendar
+    minute = bars.last_minute(market, calendar, symbol, at)
+    if minute is not None:
+        return minute
+    days = _sessions(desk, symbol, at)
+    return days[-1] if days else None
+
+
+def _sessions(desk: Desk, symbol: str, at: datetime) -> list[TimedBar]:
+    """The last two sessions as traded, the running one among them where minutes tell of it."""
+    market, calendar = desk.exchange.market, desk.exchange.calendar
+    today = at.astimezone(NEW_YORK).date()
+    found = market.bars(symbol, today - timedelta(days=10), today, "raw", at)
+    running = bars.running_bar(market, calendar, symbol, "raw", at)
+    days = [bars.timed(bar) for bar in found[-2:]]
+    return [*days, running][-2:] if running else days[-2:]
+
+
+def _snapshot(desk: Desk, symbol: str, at: datetime) -> wire.Json:
+    market, calendar = desk.exchange.market, desk.exchange.calendar
+    quote, trade = market.quote(symbol, at), market.trade(symbol, at)
+    days = _sessions(desk, symbol, at)
+    minute = bars.last_minute(market, calendar, symbol, at)
+    parts = {
+        "dailyBar": bars.shown(days[-1]) if days else None,
         "latestQuote": _quote(quote) if quote else None,
         "latestTrade": _trade(trade) if trade else None,
-        "minuteBar": None,
-        "prevDailyBar": _bar(days[-2]) if len(days) > 1 else None,
+        "minuteBar": bars.shown(minute) if minute else None,
+        "prevDailyBar": bars.shown(days[-2]) if len(days) > 1 else None,
     }
-
-
-def _bar(bar: MarketBar) -> wire.Json:
-    midnight = datetime.combine(bar.day, time(), NEW_YORK).astimezone(UTC)
-    return {
-        "c": float(bar.close),
-        "h": float(bar.high),
-        "l": float(bar.low),
-        "n": max(bar.volume // 100, 1),
-        "o": float(bar.open),
-        "t": wire.moment(midnight),
-        "v": bar.volume,
-        "vw": round(float(bar.high + bar.low + bar.close) / 3, 6),
-    }
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def _quote(quote: MarketQuote) -> wire.Json:
@@ -274,32 +264,3 @@ def _trade(trade: MarketTrade) -> wire.Json:
         "x": "V",
         "z": "C",
     }
-
-
-def _token(symbol: str, day: str) -> str:
-    return base64.urlsafe_b64encode(f"{symbol}|{day}".encode()).decode()
-
-
-def _read_token(token: str) -> tuple[str, date]:
-    """Where a page ended: symbol and day; the beginning for an empty token."""
-    if not token:
-        return "", date.min
-    symbol, _, day = _decoded(token).partition("|")
-    try:
-        return symbol, date.fromisoformat(day)
-    except ValueError:
-        raise refusals.malformed("invalid page_token") from None
-
-
-def _read_offset(token: str) -> int:
-    text = _decoded(token) if token else "0"
-    if not text.isdigit() or len(text) > 9:
-        raise refusals.malformed("invalid page_token")
-    return int(text)
-
-
-def _decoded(token: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except (binascii.Error, UnicodeError):
-        raise refusals.malformed("invalid page_token") from None

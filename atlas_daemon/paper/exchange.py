@@ -7,38 +7,34 @@ goes back. A refusal is a `RefusedError` with the HTTP status and body that Alpa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from uuid import UUID
 
-from atlas_daemon.paper import refusals
-from atlas_daemon.paper.accounts import Account, Figures, Position, figures_of
+from atlas_daemon.paper import hours, refusals, replacing
+from atlas_daemon.paper.accounts import Account, Figures, Position
 from atlas_daemon.paper.calendar import Calendar
 from atlas_daemon.paper.corporate import long_market_value
 from atlas_daemon.paper.engine import Engine
-from atlas_daemon.paper.intake import Draft, check_price, number, read_draft
+from atlas_daemon.paper.intake import Draft, read_draft
 from atlas_daemon.paper.market import Market, MarketQuote
-from atlas_daemon.paper.matching import (
-    NEW_YORK,
-    refused_window,
-    shares_for,
-    trailing_stop_price,
-    unit_hold,
-)
+from atlas_daemon.paper.matching import trailing_stop_price, unit_hold
 from atlas_daemon.paper.orders import (
-    CENT,
     SHARE_STEP,
-    ZERO,
     Kind,
     Order,
+    OrderClass,
+    Role,
     Side,
     Status,
     TimeInForce,
     Update,
     id_of,
 )
+from atlas_daemon.paper.rules import Rules
 
-GTC_LIVES = timedelta(days=90)
+_ASSET_ID_LENGTH = 36
 
 
 class Exchange:
@@ -56,11 +52,13 @@ class Exchange:
         self.market = market
         self.calendar = calendar
         self.engine = Engine(market, calendar, seed, partial_fill_pct, starts_at)
+        self.rules = Rules(self.engine, calendar)
         self.by_key: dict[str, Account] = {}
         self.seed = seed
         self.order_count = 0
         self.account_count = 0
         self._symbols = frozenset(market.symbols())
+        self._by_asset_id: dict[str, str] = {}
 
     @property
     def now(self) -> datetime:
@@ -105,72 +103,110 @@ class Exchange:
 
     def figures(self, account: Account) -> Figures:
         """The account's money at this moment."""
-        return figures_of(account, long_market_value(account, self.market, self.now))
+        return self.rules.figures(account)
 
     def knows(self, symbol: str) -> bool:
         """True where the market has that symbol."""
         return symbol in self._symbols
 
+    def symbol_named(self, text: str) -> str | None:
+        """The symbol that a request names, by itself or by asset id; None for neither."""
+        if text in self._symbols:
+            return text
+        if len(text) != _ASSET_ID_LENGTH:
+            return None
+        if len(self._by_asset_id) != len(self._symbols):
+            self._by_asset_id = {id_of("asset", symbol): symbol for symbol in self._symbols}
+        return self._by_asset_id.get(text.lower())
+
+    def learn(self, symbol: str) -> None:
+        """Take in a symbol that the market has got since."""
+        self._symbols |= {symbol}
+
     # -- time ------------------------------------------------------------------------------------
 
-    def advance(self, at: datetime) -> list[Update]:
-        """Live on to `at`; returns every update since the last call, in order."""
-        self.engine.run_to(at)
+    def advance(self, at: datetime, *, until_news: bool = False) -> list[Update]:
+        """Live on to `at`, or to the first news; returns every update since the last call."""
+        self.engine.run_to(at, until_news=until_news)
         updates, self.engine.updates = self.engine.updates, []
         return updates
 
     # -- orders ----------------------------------------------------------------------------------
 
     def submit(self, account: Account, request: object, at: datetime) -> Order:
-        """Place an order from a request body (POST /v2/orders). Raises RefusedError."""
+        """Place an order from a request body (POST /v2/orders). Raises RefusedError.
+
+        Where several rules are broken the first counts: the account's own switches, the request's
+        form, the asset, the client id, then `Rules`.
+        """
         self.engine.run_to(at)
         if account.configuration.suspend_trade:
             raise refusals.suspended()
-        if account.is_blocked:
-            raise refusals.RefusedError(403, {"message": "forbidden."})
+        if account.is_blocked or account.is_trading_blocked:
+            raise refusals.blocked()
         draft = read_draft(request)
-        if not self.knows(draft.symbol):
+        symbol = self.symbol_named(draft.symbol)
+        if symbol is None:
             raise refusals.invalid(f'could not find asset "{draft.symbol}"')
-        if draft.client_order_id is not None and draft.client_order_id in account.by_client_id:
-            raise refusals.invalid("client_order_id must be unique")
-        return self._place(account, draft, self._checked(account, draft))
+        if symbol != draft.symbol:
+            draft = replace(draft, symbol=symbol)
+        self.rules.check_asset(symbol)
+        self._check_client_id(account, draft)
+        return self._place(account, draft, self.rules.check(account, draft))
 
     def cancel(self, account: Account, order_id: str, at: datetime) -> Order:
         """Ask for a cancel; it takes a moment and a fill may win. Raises RefusedError."""
         self.engine.run_to(at)
         order = self.order(account, order_id)
+        self._ask_cancel(order)
+        return order
+
+    def cancel_all(
+        self, account: Account, at: datetime
+    ) -> list[tuple[Order, refusals.RefusedError | None]]:
+        """Ask for the cancel of every open order; each with its refusal, or None."""
+        self.engine.run_to(at)
+        answers: list[tuple[Order, refusals.RefusedError | None]] = []
+        for order in list(account.open.values()):
+            try:
+                self._ask_cancel(order)
+            except refusals.RefusedError as refused:
+                answers.append((order, refused))
+            else:
+                answers.append((order, None))
+        return answers
+
+    def _ask_cancel(self, order: Order) -> None:
+        # A second cancel of a canceled order is answered like the first.
+        if order.replace_asked_at is not None and order.is_open:
+            raise refusals.already_in(Status.PENDING_REPLACE)
         if order.is_open:
             self.engine.ask_cancel(order)
         elif order.status is not Status.CANCELED:
-            # A second cancel of a canceled order is answered like the first.
             raise refusals.already_in(order.status)
-        return order
-
-    def cancel_all(self, account: Account, at: datetime) -> list[Order]:
-        """Ask for the cancel of every open order; returns them."""
-        self.engine.run_to(at)
-        orders = list(account.open.values())
-        for order in orders:
-            self.engine.ask_cancel(order)
-        return orders
 
     def replace(
         self, account: Account, order_id: str, change: Mapping[str, object], at: datetime
     ) -> Order:
-        """Replace an open order by a new one with a new id (PATCH). Raises RefusedError."""
+        """Ask for a new order, with a new id, in an open one's place (PATCH). Raises RefusedError.
+
+        Until the old order has given way it may still fill, which ends the new one instead.
+        """
         self.engine.run_to(at)
         old = self.order(account, order_id)
-        if not old.is_open:
-            raise refusals.invalid("order is not open")
-        if old.status not in (Status.NEW, Status.PARTIALLY_FILLED):
-            raise refusals.invalid("unable to replace order, order isn't sent to exchange yet")
-        draft = self._changed(old, change)
-        if draft.client_order_id is not None and draft.client_order_id in account.by_client_id:
-            raise refusals.invalid("client_order_id must be unique")
-        self._check_funds(account, draft, self._quote(draft), replacing=old)
-        new = self._place(account, draft, self._quote(draft), replaces=old)
-        old.replaced_by = new.id
-        self.engine.close_order(old, Status.REPLACED, "replaced")
+        if account.configuration.suspend_trade:
+            raise refusals.suspended()
+        if account.is_blocked or account.is_trading_blocked:
+            raise refusals.blocked()
+        draft = replacing.draft_of(old, change)
+        self._check_client_id(account, draft)
+        quote = self.rules.quote(draft)
+        if not old.is_dormant:
+            self.rules.check_funds(account, draft, quote, replacing=old)
+        new = self._new_order(account, draft, quote)
+        replacing.inherit(old, new)
+        account.add(new)
+        self.engine.ask_replace(old, new)
         return new
 
     def close_position(
@@ -182,14 +218,18 @@ class Exchange:
         qty: Decimal | None = None,
         percentage: Decimal | None = None,
     ) -> Order:
-        """Sell a position at the market: all, a quantity, or a percentage. Raises RefusedError."""
+        """Sell a position at the market: all, a quantity, or a percentage. Raises RefusedError.
+
+        A part of whole shares is whole shares, rounded down.
+        """
         self.engine.run_to(at)
         position = account.positions.get(symbol)
         if position is None:
             raise refusals.not_found(f"position not found: {symbol}")
         wanted = qty if qty is not None else position.qty
         if percentage is not None:
-            wanted = (position.qty * percentage / 100).quantize(SHARE_STEP, ROUND_DOWN)
+            step = SHARE_STEP if position.qty % 1 else Decimal(1)
+            wanted = (position.qty * percentage / 100).quantize(step, ROUND_DOWN)
         request = {
             "symbol": symbol,
             "qty": refusals.plain(wanted),
@@ -206,104 +246,52 @@ class Exchange:
             raise refusals.not_found(f"order not found for {order_id}")
         return order
 
-    # -- rules -----------------------------------------------------------------------------------
-
-    def _checked(self, account: Account, draft: Draft) -> MarketQuote:
-        """The quote that the order was judged by. Raises RefusedError."""
-        if draft.is_fractional and not self.market.fractionable(draft.symbol):
-            raise refusals.forbidden(f'asset "{draft.symbol}" is not fractionable')
-        self._check_window(draft)
-        quote = self._quote(draft)
-        self._check_stop(draft)
-        self._check_wash_trade(account, draft)
-        self._check_funds(account, draft, quote)
-        return quote
-
-    def _quote(self, draft: Draft) -> MarketQuote:
-        quote = self.market.quote(draft.symbol, self.now)
-        if quote is None:
-            raise refusals.breaks_rule(f'asset "{draft.symbol}" is not tradable')
-        return quote
-
-    def _check_window(self, draft: Draft) -> None:
-        if draft.tif not in (TimeInForce.OPG, TimeInForce.CLS):
-            return
-        day = self.now.astimezone(NEW_YORK).date()
-        today = self.calendar.sessions(day, day)
-        opens_at, closes_at = (today[0].opens_at, today[0].closes_at) if today else (None, None)
-        missed = refused_window(draft.tif, self.now, opens_at, closes_at)
-        if missed:
-            raise refusals.breaks_rule(missed)
-
-    def _check_stop(self, draft: Draft) -> None:
-        last = self.engine.last_price(draft.symbol)
-        if draft.stop_price is None or last is None:
-            return
-        is_sell = draft.side is Side.SELL
-        if is_sell and draft.stop_price >= last:
-            text = "stop price must be less than current price"
-        elif not is_sell and draft.stop_price <= last:
-            text = "stop price must be greater than current price"
-        else:
-            return
-        raise refusals.breaks_rule(
-            text,
-            market_price=refusals.plain(last),
-            stop_price=refusals.plain(draft.stop_price),
-        )
-
-    def _check_wash_trade(self, account: Account, draft: Draft) -> None:
-        opposite = Side.SELL if draft.side is Side.BUY else Side.BUY
-        for other in account.open_of(draft.symbol, opposite):
-            if other.kind is not Kind.LIMIT:
-                raise refusals.wash_trade(other.id, "market/stop")
-            if draft.limit_price is None or other.limit_price is None:
-                raise refusals.wash_trade(other.id, "limit")
-            buy, sell = draft.limit_price, other.limit_price
-            if draft.side is Side.SELL:
-                buy, sell = sell, buy
-            if buy >= sell:
-                raise refusals.wash_trade(other.id, "limit")
-
-    def _check_funds(
-        self, account: Account, draft: Draft, quote: MarketQuote, replacing: Order | None = None
-    ) -> None:
-        """Shares for a sell, buying power for a buy; what a replaced order holds is free again."""
-        freed = replacing.held if replacing else ZERO
-        if draft.side is Side.SELL:
-            wanted = self._goal(draft, quote) or ZERO
-            existing = account.existing_qty(draft.symbol)
-            held = account.held_qty(draft.symbol) - freed
-            if wanted > existing - held:
-                related = [order.id for order in account.open_of(draft.symbol, Side.SELL)]
-                raise refusals.insufficient_qty(draft.symbol, wanted, existing, held, related)
-            return
-        cost = draft.notional
-        if cost is None:
-            unit = unit_hold(draft.kind, draft.limit_price, draft.stop_price, quote.ask)
-            cost = ((draft.qty or ZERO) * unit).quantize(CENT)
-        if draft.is_fractional and cost < 1:
-            raise refusals.forbidden("cost basis must be >= minimal amount of order 1")
-        available = self.figures(account).buying_power + freed
-        if cost > available:
-            raise refusals.insufficient_buying_power(available, cost)
-
     # -- making orders ---------------------------------------------------------------------------
 
-    def _goal(self, draft: Draft, quote: MarketQuote) -> Decimal | None:
-        """Shares wanted in all; of a buy by notional only its first fill will tell."""
-        if draft.notional is None:
-            return draft.qty
-        if draft.side is Side.BUY or quote.bid <= 0:
-            return None
-        return shares_for(draft.notional, quote.bid)
+    def _check_client_id(self, account: Account, draft: Draft) -> None:
+        if draft.client_order_id is not None and draft.client_order_id in account.by_client_id:
+            raise refusals.invalid("client_order_id must be unique")
 
-    def _place(
-        self, account: Account, draft: Draft, quote: MarketQuote, replaces: Order | None = None
-    ) -> Order:
+    def _place(self, account: Account, draft: Draft, quote: MarketQuote) -> Order:
+        order = self._new_order(account, draft, quote)
+        account.add(order)
+        if draft.order_class is not OrderClass.SIMPLE:
+            self._place_legs(account, order, draft, quote)
+        self.engine.admit(order)
+        return order
+
+    def _place_legs(
+        self, account: Account, parent: Order, draft: Draft, quote: MarketQuote
+    ) -> None:
+        """The exits of a group, held until their turn comes; of an oco the parent is one."""
+        is_oco = draft.order_class is OrderClass.OCO
+        parent.group_id = id_of(self.seed, "group", parent.seq)
+        parent.group_role = Role.TAKE_PROFIT if is_oco else Role.ENTRY
+        exits: list[tuple[Role, Draft]] = []
+        exit_draft = replace(draft, side=Side.SELL, client_order_id=None, stop_price=None)
+        if draft.take_profit_limit is not None and not is_oco:
+            profit = replace(exit_draft, kind=Kind.LIMIT, limit_price=draft.take_profit_limit)
+            exits.append((Role.TAKE_PROFIT, profit))
+        if draft.stop_loss_stop is not None:
+            stop = replace(
+                exit_draft,
+                kind=Kind.STOP if draft.stop_loss_limit is None else Kind.STOP_LIMIT,
+                limit_price=draft.stop_loss_limit,
+                stop_price=draft.stop_loss_stop,
+            )
+            exits.append((Role.STOP_LOSS, stop))
+        for role, leg_draft in exits:
+            leg = self._new_order(account, leg_draft, quote)
+            leg.status, leg.is_dormant = Status.HELD, True
+            leg.group_id, leg.group_role, leg.parent_id = parent.group_id, role, parent.id
+            parent.leg_ids += (leg.id,)
+            account.add(leg)
+
+    def _new_order(self, account: Account, draft: Draft, quote: MarketQuote) -> Order:
         self.order_count += 1
         seq = self.order_count
-        waits = self.engine.session is None or draft.tif is TimeInForce.OPG
+        may_trade = self.engine.may_trade(draft.extended_hours)
+        waits = not may_trade or draft.tif is TimeInForce.OPG
         order = Order(
             id=id_of(self.seed, "order", seq),
             account_id=account.id,
@@ -324,53 +312,25 @@ class Exchange:
             created_at=self.now,
             submitted_at=self.now,
             updated_at=self.now,
-            expires_at=self._expires_at(draft.tif),
-            goal_qty=self._goal(draft, quote),
+            expires_at=self._expires_at(draft),
+            order_class=draft.order_class,
+            goal_qty=self.rules.goal(draft, quote),
             unit_hold=unit_hold(draft.kind, draft.limit_price, draft.stop_price, quote.ask),
-            replaces=replaces.id if replaces else None,
         )
         if order.kind is Kind.TRAILING_STOP:
             order.hwm = self.engine.last_price(order.symbol)
             if order.hwm is not None:
                 order.stop_price = trailing_stop_price(order, order.hwm)
-        account.add(order)
-        self.engine.admit(order)
         return order
 
-    def _expires_at(self, tif: TimeInForce) -> datetime:
-        if tif is TimeInForce.GTC:
-            return self.now + GTC_LIVES
-        if tif is TimeInForce.OPG and self.engine.session is not None:
-            return self.calendar.next_close(self.engine.session.closes_at)
-        if self.engine.session is not None:
-            return self.engine.session.closes_at
-        return self.calendar.next_close(self.now)
-
-    def _changed(self, old: Order, change: Mapping[str, object]) -> Draft:
-        """The draft of an order's replacement: what is not named stays. Raises RefusedError."""
-        if old.notional is not None:
-            raise refusals.breaks_rule("notional orders cannot be replaced")
-        qty = number(change, "qty")
-        if qty is not None and old.qty is not None and (qty % 1 or old.qty % 1) and qty != old.qty:
-            raise refusals.breaks_rule("qty of fractional orders cannot be changed")
-        remaining = (qty or old.qty or ZERO) - old.filled_qty
-        if remaining <= 0:
-            raise refusals.invalid("qty must be greater than filled qty")
-        trail = number(change, "trail")
-        limit = number(change, "limit_price") or old.limit_price
-        stop = number(change, "stop_price") or old.stop_price
-        request = {
-            "symbol": old.symbol,
-            "side": old.side.value,
-            "type": old.kind.value,
-            "time_in_force": change.get("time_in_force") or old.tif.value,
-            "qty": remaining,
-            "limit_price": limit,
-            "stop_price": None if old.kind is Kind.TRAILING_STOP else stop,
-            "trail_price": trail if trail and old.trail_price else old.trail_price,
-            "trail_percent": trail if trail and old.trail_percent else old.trail_percent,
-            "client_order_id": change.get("client_order_id"),
-            "extended_hours": old.extended_hours,
-        }
-        check_price("limit_price", limit)
-        return read_draft(request)
+    def _expires_at(self, draft: Draft) -> datetime:
+        if draft.tif is TimeInForce.GTC:
+            return hours.aged_at(self.now)
+        if draft.extended_hours:
+            return hours.next_late_close(self.calendar, self.now)
+        session = self.engine.session
+        if session is None:
+            return self.calendar.next_close(self.now)
+        if draft.tif is TimeInForce.OPG:
+            return self.calendar.next_close(session.closes_at)
+        return session.closes_at

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
-import socket
-import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 import msgspec
 from aiohttp import web
 
-from atlas_daemon.paper import refusals
+from atlas_daemon.paper import answers, refusals, request_faults
 from atlas_daemon.paper.accounts import Account
 from atlas_daemon.paper.desk import Desk
-from atlas_daemon.paper.faults import Fault
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 LIMITS: web.AppKey[dict[str, Window]] = web.AppKey("limits", dict)
@@ -26,7 +25,8 @@ SECRET_HEADER = "APCA-API-SECRET-KEY"  # noqa: S105 - a header's name
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_OPEN_PATHS = ("/stream", "/_admin")
+_STREAM_PATH = "/stream"
+_PAGE_PATHS = frozenset({"/", "/page.css", "/page.js"})
 _HTML_401 = (
     "<html>\r\n<head><title>401 Authorization Required</title></head>\r\n<body>\r\n"
     "<center><h1>401 Authorization Required</h1></center>\r\n<hr><center>nginx</center>\r\n"
@@ -49,20 +49,23 @@ def reply(body: object, status: int = 200) -> web.Response:
     )
 
 
-def html(status: int, title: str) -> web.Response:
-    """An answer from the edge in front of the API: HTML, whatever was asked."""
-    text = f"<html><head><title>{status} {title}</title></head><body>{title}</body></html>"
-    return web.Response(text=text, status=status, content_type="text/html")
-
-
 async def json_body(request: web.Request) -> object:
-    """The request's JSON, {} where there is none. Raises RefusedError (400)."""
-    raw = await request.read()
+    """The request's JSON, {} where there is none. Raises RefusedError (400, 408)."""
+    try:
+        if request.content.is_eof():  # all of it came with the head, as it mostly does
+            raw = await request.read()
+        else:
+            async with asyncio.timeout(request.app[DESK].config.patience_s):
+                raw = await request.read()
+    except TimeoutError:
+        raise refusals.RefusedError(408, {"message": "the request body did not come."}) from None
+    except web.RequestPayloadError:
+        raise refusals.malformed() from None
     if not raw:
         return {}
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise refusals.malformed() from None
 
 
@@ -89,19 +92,32 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         # The client hung up amid its body or the stream's handshake. No handler connects anywhere
         # itself, so it is never anybody else; this answer goes nowhere.
         response = web.Response()
+    if desk.has_failed:
+        # What cannot be written down was not done, as far as anybody will ever know.
+        return request_faults.reset(request)
     if not response.prepared:
         # The broker's own time, so that the moment of X-RateLimit-Reset can be compared with it.
-        response.headers["Date"] = format_datetime(desk.exchange.now, usegmt=True)
+        shown = desk.exchange.now + desk.console.clock_skew
+        response.headers["Date"] = _date(shown.replace(microsecond=0))
         response.headers.update(headers)
     return response
+
+
+@lru_cache(maxsize=64)
+def _date(at: datetime) -> str:
+    """A moment as HTTP writes it."""
+    return format_datetime(at, usegmt=True)
 
 
 async def _pass(
     request: web.Request, handler: Handler, desk: Desk, headers: dict[str, str]
 ) -> web.StreamResponse:
-    if request.path.startswith(_OPEN_PATHS):
-        if request.path.startswith("/_admin"):
-            _check_local(request)
+    if request.path.startswith("/_admin") or request.path in _PAGE_PATHS:
+        _check_local(request)
+        return await handler(request)
+    if not desk.console.is_reachable:
+        return request_faults.reset(request)
+    if request.path.startswith(_STREAM_PATH):
         return await handler(request)
     key = request.headers.get(KEY_HEADER)
     secret = request.headers.get(SECRET_HEADER)
@@ -111,10 +127,25 @@ async def _pass(
         raise refusals.unauthorized()
     desk.settle()
     _count(request.app[LIMITS], desk, key, headers)
-    fault = desk.faults.for_request(request.method, request.path)
-    if fault is None:
+    if not desk.faults.armed:
         return await _handled(request, handler, desk)
-    return await _faulty(request, handler, desk, fault, headers)
+    return await _troubled(request, handler, desk, headers)
+
+
+async def _troubled(
+    request: web.Request, handler: Handler, desk: Desk, headers: dict[str, str]
+) -> web.StreamResponse:
+    """A request while faults are armed."""
+    order = await request_faults.new_order(request)
+
+    async def handle() -> web.StreamResponse:
+        response = await _handled(request, handler, desk)
+        return answers.told(desk, account_of(request), request, response)
+
+    fault = desk.faults.for_request(request.method, request.path, order)
+    if fault is None:
+        return await handle()
+    return await request_faults.act(request, fault, handle, headers, desk.clock.speed)
 
 
 async def _handled(request: web.Request, handler: Handler, desk: Desk) -> web.StreamResponse:
@@ -144,43 +175,6 @@ def _count(windows: dict[str, Window], desk: Desk, key: str, headers: dict[str, 
     headers["X-RateLimit-Reset"] = str(int(desk.exchange.now.timestamp()) + reset_in_s)
     if window.used > limit:
         raise refusals.too_many_requests()
-
-
-async def _faulty(
-    request: web.Request, handler: Handler, desk: Desk, fault: Fault, headers: dict[str, str]
-) -> web.StreamResponse:
-    """Act out a fault: some before the request is handled, some after."""
-    if fault.kind == "drop_before_accept":
-        return _reset(request)
-    if fault.kind == "http_500_html":
-        return html(500, "Internal Server Error")
-    if fault.kind == "http_429":
-        if not fault.headers:
-            headers.clear()
-        raise refusals.too_many_requests()
-    try:
-        response = await _handled(request, handler, desk)
-    except refusals.RefusedError as refused:
-        response = reply(refused.body, refused.status)
-    if fault.kind == "accept_then_reset":
-        return _reset(request)
-    if fault.kind == "accept_then_504":
-        return html(504, "Gateway Time-out")
-    if fault.kind == "accept_then_html":
-        return html(200, "Welcome")
-    await asyncio.sleep(fault.seconds if fault.kind == "delay" else 3600)
-    return response
-
-
-def _reset(request: web.Request) -> web.Response:
-    """Cut the connection with a TCP reset; the answer returned goes nowhere."""
-    transport = request.transport
-    if transport is not None:
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    return web.Response()
 
 
 def _check_local(request: web.Request) -> None:

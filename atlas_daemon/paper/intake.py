@@ -7,18 +7,20 @@ exchange's business.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TypeVar
 
-from atlas_daemon.paper.orders import CENT, Kind, Side, TimeInForce
+from atlas_daemon.paper.orders import CENT, Kind, OrderClass, Side, TimeInForce
 from atlas_daemon.paper.refusals import breaks_rule, forbidden, invalid, malformed, plain
 
 Word = TypeVar("Word", bound=StrEnum)
 
 _CLIENT_ID_MAX = 128
 _AMOUNT_MAX = Decimal(10) ** 12
+_LASTING = (TimeInForce.DAY, TimeInForce.GTC)
+_INTENTS = ("", "buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,12 @@ class Draft:
     trail_percent: Decimal | None
     extended_hours: bool
     client_order_id: str | None
-    order_class: str = ""
+    order_class: OrderClass = OrderClass.SIMPLE
+    take_profit_limit: Decimal | None = None
+    stop_loss_stop: Decimal | None = None
+    stop_loss_limit: Decimal | None = None
+    intent: str = ""
+    """The `position_intent` that the client stated; empty where it did not."""
 
     @property
     def is_fractional(self) -> bool:
@@ -53,6 +60,7 @@ def read_draft(request: object) -> Draft:
     """
     if not isinstance(request, Mapping):
         raise malformed()
+    take_profit, stop_loss = _part(request, "take_profit"), _part(request, "stop_loss")
     draft = Draft(
         symbol=_text(request, "symbol").strip().upper(),
         side=_word(request, "side", Side, "invalid side"),
@@ -66,9 +74,18 @@ def read_draft(request: object) -> Draft:
         trail_percent=number(request, "trail_percent"),
         extended_hours=flag(request, "extended_hours"),
         client_order_id=_text(request, "client_order_id") or None,
-        order_class=_text(request, "order_class"),
+        order_class=_order_class(request),
+        take_profit_limit=number(take_profit, "limit_price"),
+        stop_loss_stop=number(stop_loss, "stop_price"),
+        stop_loss_limit=number(stop_loss, "limit_price"),
+        intent=_text(request, "position_intent"),
     )
     _check_amount(draft)
+    if draft.order_class is OrderClass.SIMPLE:
+        if take_profit or stop_loss:
+            raise invalid("simple orders require no take_profit or stop_loss")
+    else:
+        draft = _checked_group(draft)
     _check_prices(draft)
     _check_form(draft)
     return draft
@@ -121,6 +138,24 @@ def _text(request: Mapping[str, object], key: str) -> str:
     if not isinstance(raw, str):
         raise malformed()
     return raw
+
+
+def _part(request: Mapping[str, object], key: str) -> Mapping[str, object]:
+    """An object inside the request; empty where absent. Raises RefusedError."""
+    raw = request.get(key)
+    if raw is None:
+        return {}
+    if not isinstance(raw, Mapping):
+        raise malformed()
+    return raw
+
+
+def _order_class(request: Mapping[str, object]) -> OrderClass:
+    text = _text(request, "order_class")
+    try:
+        return OrderClass("" if text == "simple" else text)
+    except ValueError:
+        raise invalid("invalid order_class") from None
 
 
 def _word(request: Mapping[str, object], key: str, words: type[Word], message: str) -> Word:
@@ -181,23 +216,85 @@ def _check_prices(draft: Draft) -> None:
 
 
 def _check_form(draft: Draft) -> None:
-    if draft.order_class not in ("", "simple"):
-        if draft.is_fractional:
-            raise breaks_rule("fractional orders must be simple orders")
-        raise invalid("invalid order_class")
     if draft.is_fractional and draft.tif is not TimeInForce.DAY:
         raise breaks_rule("fractional orders must be DAY orders")
-    if draft.kind is Kind.TRAILING_STOP and draft.tif not in (TimeInForce.DAY, TimeInForce.GTC):
+    if draft.kind is Kind.TRAILING_STOP and draft.tif not in _LASTING:
         raise invalid("invalid time_in_force")
-    if draft.kind is not Kind.MARKET and draft.kind is not Kind.LIMIT:
-        if draft.tif in (TimeInForce.OPG, TimeInForce.CLS):
+    if draft.kind not in (Kind.MARKET, Kind.LIMIT):
+        if draft.tif not in _LASTING:
             raise invalid("invalid time_in_force")
         if draft.is_fractional and draft.kind is Kind.TRAILING_STOP:
             raise forbidden("fractional orders cannot be trailing stop orders")
-    if draft.extended_hours and (
-        draft.kind is not Kind.LIMIT or draft.tif not in (TimeInForce.DAY, TimeInForce.GTC)
-    ):
+    if draft.extended_hours and (draft.kind is not Kind.LIMIT or draft.tif not in _LASTING):
         raise breaks_rule("extended hours order must be DAY or GTC limit orders")
+    if draft.intent not in _INTENTS:
+        raise invalid("invalid position_intent specified")
+    known = "buy_to_open" if draft.side is Side.BUY else "sell_to_close"
+    if draft.intent not in ("", known):
+        raise breaks_rule(f"position intent mismatch, inferred: {known}, specified: {draft.intent}")
+
+
+def _checked_group(draft: Draft) -> Draft:
+    """A bracket, oco or oto with its exit prices; an oco's own limit is its take-profit's.
+
+    Raises RefusedError where the parts do not make a group.
+    """
+    name = draft.order_class.value
+    if draft.is_fractional:
+        raise breaks_rule("fractional orders must be simple orders")
+    if draft.order_class is not OrderClass.OTO:
+        if draft.take_profit_limit is None:
+            raise invalid(f"{name} orders require take_profit.limit_price")
+        if draft.stop_loss_stop is None:
+            raise invalid(f"{name} orders require stop_loss.stop_price")
+    elif (draft.take_profit_limit is None) == (draft.stop_loss_stop is None):
+        raise invalid("oto orders require one of take_profit or stop_loss")
+    if draft.stop_loss_limit is not None and draft.stop_loss_stop is None:
+        raise invalid(f"{name} orders require stop_loss.stop_price")
+    if draft.order_class is OrderClass.OCO:
+        if draft.kind is not Kind.LIMIT:
+            raise invalid("oco orders must be limit orders")
+        if draft.side is Side.BUY:
+            raise breaks_rule("oco orders must be exit orders")
+        draft = replace(draft, limit_price=draft.take_profit_limit)
+    else:
+        if draft.kind not in (Kind.MARKET, Kind.LIMIT):
+            raise invalid(f"{name} orders must be market or limit orders")
+        if draft.side is Side.SELL:
+            raise breaks_rule(f"{name} orders must be entry orders")
+    if draft.tif not in _LASTING:
+        raise breaks_rule(f"{name} orders must be DAY or GTC orders")
+    if draft.extended_hours:
+        raise breaks_rule(f"{name} orders cannot be extended hours orders")
+    check_price("take_profit.limit_price", draft.take_profit_limit)
+    check_price("stop_loss.stop_price", draft.stop_loss_stop)
+    check_price("stop_loss.limit_price", draft.stop_loss_limit)
+    _check_exits(draft)
+    return draft
+
+
+def _check_exits(draft: Draft) -> None:
+    """Take-profit above, stop-loss below; both off the entry's limit by a cent at least."""
+    profit, stop = draft.take_profit_limit, draft.stop_loss_stop
+    if profit is not None and stop is not None and profit <= stop:
+        raise breaks_rule("take_profit.limit_price must be > stop_loss.stop_price")
+    if draft.limit_price is not None:
+        base = profit if draft.order_class is OrderClass.OCO else draft.limit_price
+        check_exits(draft, base or draft.limit_price)
+
+
+def check_exits(draft: Draft, base: Decimal) -> None:
+    """Whether the exits of a group stand off its base price. Raises RefusedError."""
+    profit, stop = draft.take_profit_limit, draft.stop_loss_stop
+    is_entry = draft.order_class is not OrderClass.OCO
+    if is_entry and profit is not None and profit < base + CENT:
+        raise breaks_rule(
+            "take_profit.limit_price must be >= base_price + 0.01", base_price=plain(base)
+        )
+    if stop is not None and stop > base - CENT:
+        raise breaks_rule(
+            "stop_loss.stop_price must be <= base_price - 0.01", base_price=plain(base)
+        )
 
 
 def _decimals(value: Decimal) -> int:

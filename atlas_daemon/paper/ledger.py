@@ -1,22 +1,34 @@
-"""Account endpoints under /v2/account: figures, configurations, activities, portfolio history."""
+"""Account endpoints under /v2/account: figures, configurations, activities."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 from aiohttp import web
 
-from atlas_daemon.paper import query, refusals, wire
+from atlas_daemon.paper import charges, past, query, refusals, wire
 from atlas_daemon.paper.accounts import Account, Configuration
 from atlas_daemon.paper.gate import DESK, account_of, json_body, reply
 from atlas_daemon.paper.matching import NEW_YORK
-from atlas_daemon.paper.orders import Activity
+from atlas_daemon.paper.orders import ZERO
 
 PAGE_MAX = 100
-_TRADE_KINDS = ("FILL",)
+_DAY_NS = 24 * 3600 * 1_000_000_000
+_KIND_NAMES = (
+    "FILL TRANS MISC ACATC ACATS CFEE CGD CSD CSW DIV DIVCGL DIVCGS DIVFEE DIVFT DIVNRA DIVROC "
+    "DIVTW DIVTXEX FEE INT INTNRA INTTW JNL JNLC JNLS MA NC OPASN OPCA OPCSH OPEXC OPEXP OPTRD "
+    "PTC PTR REO REORG SPIN SPLIT FOPT OCT"
+)
+KINDS = frozenset(_KIND_NAMES.split())
+"""Alpaca's activity types; TRANS and MISC stand for several."""
+_TRANSFERS = frozenset({"CSD", "CSW"})
+_GROUPS = {
+    "TRANS": tuple(_TRANSFERS),
+    "MISC": tuple(KINDS - _TRANSFERS - {"FILL", "DIV", "TRANS", "MISC"}),
+}
 _CHOICES: dict[str, tuple[object, ...]] = {
     "suspend_trade": (True, False),
     "no_shorting": (True, False),
@@ -38,17 +50,33 @@ def routes() -> list[web.RouteDef]:
         web.patch("/v2/account/configurations", change_configurations),
         web.get("/v2/account/activities", list_activities),
         web.get("/v2/account/activities/{kind}", list_activities),
-        web.get("/v2/account/portfolio/history", portfolio_history),
     ]
 
 
 async def show_account(request: web.Request) -> web.Response:
     """GET /v2/account."""
     desk, account = request.app[DESK], account_of(request)
-    today = desk.exchange.now.astimezone(NEW_YORK).date()
+    now = desk.exchange.now
+    today = now.astimezone(NEW_YORK).date()
     closed = account.closing_equity
     balance_asof = closed[-1][0] if closed else today - timedelta(days=1)
-    return reply(wire.account(account, desk.exchange.figures(account), balance_asof))
+    pending = ZERO
+    if desk.exchange.engine.like_live.fees:
+        pending = sum((fee.amount for fee in charges.fees_of(account, now)), ZERO)
+    figures = desk.exchange.figures(account)
+    moved = _moved_today(account, datetime.combine(today, time(), NEW_YORK))
+    return reply(wire.account(account, figures, balance_asof, pending, moved))
+
+
+def _moved_today(account: Account, midnight: datetime) -> Decimal:
+    """Dollars that came in and went out since then, trades and their fees apart."""
+    moved = ZERO
+    for entry in reversed(account.activities):
+        if entry.at < midnight:
+            break
+        if entry.kind in _TRANSFERS:
+            moved += entry.net_amount or ZERO
+    return moved
 
 
 async def show_configurations(request: web.Request) -> web.Response:
@@ -84,24 +112,31 @@ def _changed(settings: Configuration, body: dict[str, object]) -> Configuration:
 
 
 async def list_activities(request: web.Request) -> web.Response:
-    """GET /v2/account/activities[/{kind}]: newest first, paged by the last id seen."""
+    """GET /v2/account/activities[/{kind}]: newest first, paged by the last id seen.
+
+    `after`, `until` and `date` are about when a line was written: the execution of a trade, the
+    evening in which a fee was booked. Both bounds are exclusive; a `date` is one of UTC.
+    """
     account, asked = account_of(request), request.query
-    kinds = _kinds(request)
-    size = query.whole(asked, "page_size", PAGE_MAX, PAGE_MAX)
+    is_wanted = _filter(request)
+    size = query.ranged(asked, "page_size", PAGE_MAX, 1, PAGE_MAX)
     direction = query.word(asked, "direction", "desc", ("asc", "desc"))
     after, until = query.moment_ns(asked, "after"), query.moment_ns(asked, "until")
     day = query.day(asked, "date")
     if day is not None and (after is not None or until is not None):
         raise refusals.invalid("date cannot be used with after or until")
-    order_id = asked.get("order_id", "")
+    order_id = query.order_id(asked["order_id"]) if asked.get("order_id") else ""
     page: list[wire.Json] = []
-    for entry in _from_token(account, direction, asked.get("page_token", "")):
+    if day is not None:
+        midnight = wire.moment_ns(datetime.combine(day, time(), UTC))
+        after, until = midnight - 1, midnight + _DAY_NS
+    token = asked.get("page_token", "")
+    for entry in past.activities_within(account, token, direction, after, until):
         at = wire.moment_ns(entry.at)
         if (
-            (kinds and entry.kind not in kinds)
+            not is_wanted(entry.kind)
             or (after is not None and at <= after)
             or (until is not None and at >= until)
-            or (day is not None and entry.at.astimezone(NEW_YORK).date() != day)
             or (order_id and entry.order_id != order_id)
         ):
             continue
@@ -111,59 +146,21 @@ async def list_activities(request: web.Request) -> web.Response:
     return reply(page)
 
 
-def _kinds(request: web.Request) -> frozenset[str]:
-    """The activity types asked for; empty means all."""
+def _filter(request: web.Request) -> Callable[[str], bool]:
+    """Whether an activity type is asked for. Raises RefusedError for one that is none."""
+    asked = request.query
     kind = request.match_info.get("kind")
-    listed = query.names(request.query, "activity_types")
-    category = query.word(
-        request.query, "category", "", ("", "trade_activity", "non_trade_activity")
-    )
-    if category and (kind or listed):
+    listed = [part for text in asked.getall("activity_types", []) for part in text.split(",")]
+    wanted = [name.strip().upper() for name in ([kind] if kind else listed) if name.strip()]
+    category = query.word(asked, "category", "", ("", "trade_activity", "non_trade_activity"))
+    if category and wanted:
         raise refusals.invalid("category cannot be used with activity_types")
-    if category == "trade_activity":
-        return frozenset(_TRADE_KINDS)
+    for name in wanted:
+        if name not in KINDS:
+            raise refusals.invalid(f"invalid activity type: {name[:40]}")
     if category:
-        others = {entry.kind for entry in account_of(request).activities}
-        return frozenset(others - set(_TRADE_KINDS)) or frozenset({"none"})
-    return frozenset([kind.upper()] if kind else listed)
-
-
-def _from_token(account: Account, direction: str, token: str) -> Iterator[Activity]:
-    """Activities in the direction asked, beginning after the one that the token names."""
-    ordered = account.activities if direction == "asc" else reversed(account.activities)
-    is_past = not token
-    for entry in ordered:
-        if is_past:
-            yield entry
-        elif entry.id == token:
-            is_past = True
-
-
-async def portfolio_history(request: web.Request) -> web.Response:
-    """GET /v2/account/portfolio/history: daily equity at each close, and now."""
-    desk, account = request.app[DESK], account_of(request)
-    query.word(request.query, "timeframe", "1D", ("1D", "1Min", "5Min", "15Min", "1H"))
-    start, end = query.day(request.query, "start"), query.day(request.query, "end")
-    today = desk.exchange.now.astimezone(NEW_YORK).date()
-    points = [*account.closing_equity]
-    if not points or points[-1][0] != today:
-        points.append((today, desk.exchange.figures(account).equity))
-    points = [
-        point
-        for point in points
-        if (start is None or point[0] >= start) and (end is None or point[0] <= end)
-    ]
-    base = points[0][1] if points else account.last_equity
-    stamps = [int(datetime.combine(day, time(), NEW_YORK).timestamp()) for day, _ in points]
-    gains = [equity - base for _, equity in points]
-    return reply(
-        {
-            "timestamp": stamps,
-            "equity": [float(equity) for _, equity in points],
-            "profit_loss": [float(gain) for gain in gains],
-            "profit_loss_pct": [float(gain / base) if base else 0.0 for gain in gains],
-            "base_value": float(base.quantize(Decimal("0.01"))),
-            "base_value_asof": points[0][0].isoformat() if points else today.isoformat(),
-            "timeframe": "1D",
-        }
-    )
+        return lambda kind: (kind == "FILL") == (category == "trade_activity")
+    if not wanted:
+        return lambda kind: True
+    kinds = {one for name in wanted for one in _GROUPS.get(name, (name,))}
+    return kinds.__contains__

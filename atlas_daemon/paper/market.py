@@ -52,17 +52,36 @@ class MarketBar:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedBar:
+    """A part of a session, or several sessions: `at` is where it begins."""
+
+    at: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
 class CorporateAction:
-    """A split or a cash dividend, effective at New York midnight that begins `ex_day`."""
+    """What a company does to its shares, effective at New York midnight that begins `ex_day`."""
 
     kind: str
-    """`forward_split`, `reverse_split` or `cash_dividend`."""
+    """Alpaca's word: `forward_split`, `reverse_split`, `cash_dividend`, `stock_dividend`,
+    `name_change`, `cash_merger`, `stock_merger`, `stock_and_cash_merger`, `spin_off` or
+    `worthless_removal`. The markets of this package have splits and cash dividends only.
+    """
     symbol: str
     ex_day: date
     ratio: Decimal | None
-    """New shares for one old share (10 for 10:1, 0.1 for 1:10); None for a dividend."""
+    """New shares for one old share (10 for 10:1, 0.1 for 1:10); of a stock dividend or a spin-off
+    the shares that come on top. None where only dollars move.
+    """
     amount: Decimal | None
-    """Dollars for each share held after a split of the same day; None for a split."""
+    """Dollars for each share held after a split of the same day; None where none are paid."""
+    new_symbol: str = ""
+    """The new name, the acquirer, or the company spun off."""
 
 
 class Market(Protocol):
@@ -90,6 +109,17 @@ class Market(Protocol):
 
         `adjustment` is one of `ADJUSTMENTS`; actions with an ex-day after `at` are unknown.
         Raises `MarketDataError` for another adjustment.
+        """
+        ...
+
+    def minutes(
+        self, symbol: str, day: date, size: int, adjustment: str, at: datetime, newest: int = 0
+    ) -> list[TimedBar] | None:
+        """The minutes of one session that were over at `at`, `size` to a bar, ascending.
+
+        Bars begin at multiples of `size` minutes after New York midnight; the last one may lack
+        minutes that are to come. With `newest` only the last so many bars. None where this market
+        knows sessions only. Adjusted as `bars`.
         """
         ...
 

@@ -33,6 +33,9 @@ def execution_price(order: Order, quote: MarketQuote) -> Decimal | None:
         return None
     if waits_for_stop(order):
         return None
+    if order.kind is Kind.STOP and order.side is Side.BUY and price > order.unit_hold:
+        # Alpaca sends a buy stop as a stop limit that far above its stop.
+        return None
     if order.kind in (Kind.LIMIT, Kind.STOP_LIMIT) and order.limit_price is not None:
         within = (
             price <= order.limit_price if order.side is Side.BUY else price >= order.limit_price

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 
 ZERO = Decimal(0)
 SHARE_STEP = Decimal("0.000000001")
@@ -45,15 +46,34 @@ class TimeInForce(StrEnum):
     CLS = "cls"
 
 
+class OrderClass(StrEnum):
+    """How an order belongs together with others; Alpaca writes the simple one as nothing."""
+
+    SIMPLE = ""
+    BRACKET = "bracket"
+    OCO = "oco"
+    OTO = "oto"
+
+
+class Role(StrEnum):
+    """What an order is within its group (`group_role`)."""
+
+    ENTRY = "entry"
+    TAKE_PROFIT = "take_profit"
+    STOP_LOSS = "stop_loss"
+
+
 class Status(StrEnum):
     """The statuses this broker uses; Alpaca knows a few rarer ones."""
 
     ACCEPTED = "accepted"
     PENDING_NEW = "pending_new"
+    HELD = "held"
     NEW = "new"
     PARTIALLY_FILLED = "partially_filled"
     FILLED = "filled"
     PENDING_CANCEL = "pending_cancel"
+    PENDING_REPLACE = "pending_replace"
     CANCELED = "canceled"
     EXPIRED = "expired"
     REPLACED = "replaced"
@@ -91,6 +111,13 @@ class Order:
     updated_at: datetime
     expires_at: datetime
     order_class: str = ""
+    group_id: str | None = None
+    """The same for all orders of a bracket, oco or oto and for those that replace them."""
+    group_role: str | None = None
+    parent_id: str | None = None
+    leg_ids: tuple[str, ...] = ()
+    is_dormant: bool = False
+    """A leg that is held: it reserves nothing and does not trade until its turn has come."""
     hwm: Decimal | None = None
     """High (sell) or low (buy) water mark of a trailing stop."""
     filled_qty: Decimal = ZERO
@@ -110,6 +137,12 @@ class Order:
     replaced_at: datetime | None = None
     replaced_by: str | None = None
     replaces: str | None = None
+    replace_asked_at: datetime | None = None
+    """While a replacement is under way; None again where it is refused."""
+    counted_qty: Decimal = ZERO
+    """Of a replacement: what of the old order had filled when its quantity was worked out."""
+    hold_credit: Decimal = ZERO
+    """Of a replacement under way: what the old order reserves for both."""
 
     @property
     def is_open(self) -> bool:
@@ -128,10 +161,7 @@ class Order:
 
     def copy(self) -> Order:
         """The order as it is now; later changes do not reach the copy."""
-        twin = object.__new__(Order)
-        for name in _ORDER_FIELDS:
-            setattr(twin, name, getattr(self, name))
-        return twin
+        return Order(*_ORDER_VALUES(self))
 
     @property
     def salt(self) -> int:
@@ -139,7 +169,7 @@ class Order:
         return (self.seq * 367 + 123) % 1000
 
 
-_ORDER_FIELDS = tuple(field.name for field in fields(Order))
+_ORDER_VALUES = attrgetter(*(field.name for field in fields(Order)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +203,26 @@ class Activity:
     leaves_qty: Decimal | None = None
     net_amount: Decimal | None = None
     description: str = ""
+    sub_type: str = ""
+    """Alpaca's `activity_sub_type` (CDIV, REG, TAF, FSPLIT ...); empty where there is none."""
+    day: date | None = None
+    """The New York date that something other than a trade is booked on; None for a trade."""
+    per_share: Decimal | None = None
+    """Dollars a share, of a dividend."""
+    group_id: str | None = None
+    """What the two sides of one corporate action have in common."""
+    details: dict[str, str] | None = None
+    """What only the stream of activities tells, by Alpaca's names (`old_rate`, `cash_payout`)."""
+
+
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def id_of(*parts: object) -> str:
     """A UUID that is a function of its parts, so that a seeded exchange repeats itself exactly."""
-    text = ":".join(str(part) for part in parts).encode()
+    text = ":".join(map(str, parts)).encode()
     h = hashlib.blake2b(text, digest_size=16).hexdigest()
-    variant = "89ab"[int(h[16], 16) & 3]
+    variant = _VARIANTS[h[16]]
     return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{variant}{h[17:20]}-{h[20:]}"
 
 
@@ -189,7 +232,7 @@ class Draw:
     __slots__ = ("_pool",)
 
     def __init__(self, *parts: object) -> None:
-        text = ":".join(str(part) for part in parts).encode()
+        text = ":".join(map(str, parts)).encode()
         self._pool = int.from_bytes(hashlib.blake2b(text, digest_size=32).digest(), "big")
 
     def below(self, end: int) -> int:

@@ -7,8 +7,10 @@ table, and always to the same figure. Nothing here knows symbols, dates or quote
 import hashlib
 
 _MASK = (1 << 64) - 1
-_SLOW_S = 300
-_FAST_S = 15
+SLOW_S = 300
+FAST_S = 15
+SLOW_MASK = 0x51
+FAST_MASK = 0xFA
 _WOBBLE = 0.15  # of the day's range; the fast noise is a third of it
 
 
@@ -32,35 +34,35 @@ class DayPath:
     Takes low <= open, close <= high; both extremes are touched once, on a whole minute.
     """
 
-    __slots__ = ("_high", "_key", "_knots", "_low", "_swing", "length_s")
+    __slots__ = ("high", "key", "knots", "length_s", "low", "swing")
 
     def __init__(
         self, key: int, *, opened: float, high: float, low: float, close: float, length_s: int
     ) -> None:
         self.length_s = length_s
-        self._key = key
-        self._high = high
-        self._low = low
-        self._swing = (high - low) * _WOBBLE
+        self.key = key
+        self.high = high
+        self.low = low
+        self.swing = (high - low) * _WOBBLE
         first, second = (high, low) if draw(key, 0) < 0.5 else (low, high)
         minutes = length_s // 60
         early = 60 * int(minutes * (0.05 + 0.40 * draw(key, 1)))
         late = 60 * int(minutes * (0.55 + 0.40 * draw(key, 2)))
-        self._knots = ((0, opened), (early, first), (late, second), (length_s, close))
+        self.knots = ((0, opened), (early, first), (late, second), (length_s, close))
 
     def price(self, second: int) -> float:
         """The price `second` seconds after the open, in [low, high]; not yet rounded to a tick."""
         second = min(max(second, 0), self.length_s)
-        leg = next(n for n in (1, 2, 3) if second <= self._knots[n][0])
-        (begin, before), (end, after) = self._knots[leg - 1], self._knots[leg]
+        leg = next(n for n in (1, 2, 3) if second <= self.knots[n][0])
+        (begin, before), (end, after) = self.knots[leg - 1], self.knots[leg]
         share = (second - begin) / (end - begin)
         # The noise dies at the knots, so that open, high, low and close stand as they are.
-        noise = self._swing * 4 * share * (1 - share) * self._noise(second)
-        return min(max(before + (after - before) * share + noise, self._low), self._high)
+        noise = self.swing * 4 * share * (1 - share) * self._noise(second)
+        return min(max(before + (after - before) * share + noise, self.low), self.high)
 
     def _noise(self, second: int) -> float:
-        slow = _ramp(self._key ^ 0x51, second, _SLOW_S)
-        fast = _ramp(self._key ^ 0xFA, second, _FAST_S)
+        slow = _ramp(self.key ^ SLOW_MASK, second, SLOW_S)
+        fast = _ramp(self.key ^ FAST_MASK, second, FAST_S)
         return slow + fast / 3
 
 

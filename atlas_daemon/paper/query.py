@@ -30,6 +30,14 @@ def whole(query: Query, key: str, default: int, highest: int, lowest: int = 1) -
     return min(value, highest)
 
 
+def ranged(query: Query, key: str, default: int, lowest: int, highest: int) -> int:
+    """A whole number that is refused beyond its bounds."""
+    value = whole(query, key, default, 10**9, lowest)
+    if value > highest:
+        raise refusals.invalid(f"invalid {key}: must be between {lowest} and {highest}")
+    return value
+
+
 def word(query: Query, key: str, default: str, known: Collection[str]) -> str:
     """One of the known words."""
     raw = query.get(key, "") or default

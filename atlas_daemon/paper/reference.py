@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from itertools import pairwise
+from datetime import date
+from functools import lru_cache
 
 from aiohttp import web
 
 from atlas_daemon.paper import query, refusals, wire
+from atlas_daemon.paper.calendar import Calendar
+from atlas_daemon.paper.desk import Desk
 from atlas_daemon.paper.gate import DESK, reply
-from atlas_daemon.paper.matching import NEW_YORK
+from atlas_daemon.paper.settlement import WITHIN, SettlementDays
 
-_SETTLES_WITHIN = timedelta(days=10)
-_LAST_DAY = date(2029, 12, 31)
+FIRST_DAY = date(1970, 1, 1)
+LAST_DAY = date(2029, 12, 31)
+"""What Alpaca's calendar covers."""
+EXCHANGES = ("AMEX", "ARCA", "BATS", "NYSE", "NASDAQ", "NYSEARCA", "OTC", "CRYPTO")
+ATTRIBUTES = frozenset(
+    {
+        "ptp_no_exception",
+        "ptp_with_exception",
+        "ipo",
+        "has_options",
+        "options_late_close",
+        "fractional_eh_enabled",
+        "overnight_tradable",
+        "overnight_halted",
+    }
+)
 
 
 def routes() -> list[web.RouteDef]:
@@ -42,39 +58,97 @@ async def show_clock(request: web.Request) -> web.Response:
 
 
 async def list_calendar(request: web.Request) -> web.Response:
-    """GET /v2/calendar: sessions of [start, end]; without them those of the coming year."""
-    desk = request.app[DESK]
-    today = desk.exchange.now.astimezone(NEW_YORK).date()
-    first = min(query.day(request.query, "start") or today, _LAST_DAY)
-    last = min(query.day(request.query, "end") or first + timedelta(days=365), _LAST_DAY)
+    """GET /v2/calendar: sessions of [start, end], both included; without them all there are.
+
+    With `date_type=SETTLEMENT` the bounds are about the days on which trades settle.
+    """
+    asked = request.query
+    first = max(_day(asked, "start") or FIRST_DAY, FIRST_DAY)
+    last = min(_day(asked, "end") or LAST_DAY, LAST_DAY)
+    kind = asked.get("date_type", "").upper() or "TRADING"
+    if kind not in ("TRADING", "SETTLEMENT"):
+        raise refusals.malformed(f"invalid date_type: {asked.get('date_type', '')[:40]}")
     if last < first:
-        raise refusals.invalid("end must not be before start")
-    days = desk.exchange.calendar.sessions(first, last)
-    if not days:
-        return reply([])
-    following = desk.exchange.calendar.sessions(days[0].day, days[-1].day + _SETTLES_WITHIN)
-    settles = {today.day: later.day for today, later in pairwise(following)}
-    return reply([wire.calendar_day(day, settles.get(day.day, day.day)) for day in days])
+        raise refusals.malformed("end must not be before start")
+    is_settlement = kind == "SETTLEMENT"
+    calendar = _calendar(request.app[DESK], first - WITHIN if is_settlement else first, last)
+    days = calendar.sessions(first - WITHIN if is_settlement else first, last)
+    settling = SettlementDays.around(calendar, first - WITHIN, last)
+    rows = ((day, settling.of(day.day)) for day in days)
+    return reply(
+        [
+            wire.calendar_day(day, settles)
+            for day, settles in rows
+            if not is_settlement or first <= settles <= last
+        ]
+    )
+
+
+def _calendar(desk: Desk, first: date, last: date) -> Calendar:
+    """The broker's own calendar, or Alpaca's whole one where that does not reach."""
+    own = desk.exchange.calendar
+    if own.first <= first and last + WITHIN <= own.last:
+        return own
+    return _whole_calendar()
+
+
+@lru_cache(maxsize=1)
+def _whole_calendar() -> Calendar:
+    """Sixty years of sessions; read when they are first asked for, as it takes half a second."""
+    return Calendar(FIRST_DAY, LAST_DAY)
+
+
+def _day(asked: query.Query, key: str) -> date | None:
+    """A date, or the date of a timestamp. Raises RefusedError (400)."""
+    try:
+        return query.day(asked, key)
+    except refusals.RefusedError as refused:
+        raise refusals.malformed(str(refused.body["message"])) from None
 
 
 async def list_assets(request: web.Request) -> web.Response:
-    """GET /v2/assets."""
-    market = request.app[DESK].exchange.market
-    status = query.word(request.query, "status", "active", ("active", "inactive", "all"))
-    kind = request.query.get("asset_class", "us_equity") or "us_equity"
-    if status == "inactive" or kind != "us_equity":
+    """GET /v2/assets: by exchange and symbol, all of the attributes' names told by any of them."""
+    desk, asked = request.app[DESK], request.query
+    status = query.word(asked, "status", "all", ("active", "inactive", "all"))
+    kind = query.word(asked, "asset_class", "us_equity", ("us_equity", "us_option", "crypto"))
+    exchange = query.word(asked, "exchange", "", ("", *EXCHANGES))
+    attributes = frozenset(name.lower() for name in query.names(asked, "attributes"))
+    if attributes - ATTRIBUTES:
+        raise refusals.invalid(f"invalid attribute: {min(attributes - ATTRIBUTES)[:40]}")
+    if kind != "us_equity":
         return reply([])
-    symbols = market.symbols()
-    return reply([wire.asset(symbol, market.fractionable(symbol)) for symbol in symbols])
+    rows = [_asset(desk, symbol) for symbol in desk.exchange.market.symbols()]
+    found = [
+        row
+        for row in rows
+        if status in ("all", row["status"])
+        and exchange in ("", row["exchange"])
+        and (not attributes or attributes.intersection(_texts(row["attributes"])))
+    ]
+    return reply(sorted(found, key=lambda row: (str(row["exchange"]), str(row["symbol"]))))
 
 
 async def one_asset(request: web.Request) -> web.Response:
-    """GET /v2/assets/{symbol or id}."""
-    exchange = request.app[DESK].exchange
+    """GET /v2/assets/{symbol, id or cusip}."""
+    desk = request.app[DESK]
+    exchange = desk.exchange
     text = request.match_info["symbol"]
     symbol = text.upper()
-    if len(text) == 36:
-        symbol = next((s for s in exchange.market.symbols() if wire.asset_id(s) == text), text)
     if not exchange.knows(symbol):
+        names = (text.lower(), symbol)
+        known = exchange.market.symbols()
+        symbol = next((s for s in known if {wire.asset_id(s), wire.cusip(s)} & {*names}), "")
+    if not symbol:
         raise refusals.not_found(f"asset not found for {text}")
-    return reply(wire.asset(symbol, exchange.market.fractionable(symbol)))
+    return reply(_asset(desk, symbol))
+
+
+def _asset(desk: Desk, symbol: str) -> wire.Json:
+    market = desk.exchange.market
+    # A name that was given up keeps its history and trades no more.
+    is_active = market.quote(symbol, desk.exchange.now) is not None
+    return wire.asset(symbol, market.fractionable(symbol), is_active=is_active)
+
+
+def _texts(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []

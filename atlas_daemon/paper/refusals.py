@@ -90,6 +90,16 @@ def wash_trade(existing_order_id: str, kind: str) -> RefusedError:
     )
 
 
+def not_tradable(symbol: str) -> RefusedError:
+    """An inactive asset, or one without a price."""
+    return breaks_rule(f'asset "{symbol}" is not tradable')
+
+
+def blocked() -> RefusedError:
+    """An account that the broker has blocked: 403 without a code."""
+    return RefusedError(403, {"message": "forbidden."})
+
+
 def suspended() -> RefusedError:
     """The user's own kill switch (`suspend_trade`)."""
     return forbidden("new orders are rejected by user request")

@@ -12,7 +12,7 @@ from itertools import islice
 
 from aiohttp import web
 
-from atlas_daemon.paper import query, refusals, wire
+from atlas_daemon.paper import past, query, refusals, wire
 from atlas_daemon.paper.accounts import Account, Position
 from atlas_daemon.paper.desk import Desk
 from atlas_daemon.paper.gate import DESK, account_of, json_body, reply
@@ -20,6 +20,7 @@ from atlas_daemon.paper.matching import NEW_YORK
 from atlas_daemon.paper.orders import Order
 
 ORDERS_MAX = 500
+_ASSET_CLASSES = frozenset({"US_EQUITY", "ALL"})
 
 
 def routes() -> list[web.RouteDef]:
@@ -44,7 +45,7 @@ async def place_order(request: web.Request) -> web.Response:
     desk = request.app[DESK]
     body = await json_body(request)
     order = desk.exchange.submit(account_of(request), body, desk.clock.now())
-    return reply(wire.order(order))
+    return reply(_with_legs(account_of(request), order))
 
 
 async def list_orders(request: web.Request) -> web.Response:
@@ -54,14 +55,20 @@ async def list_orders(request: web.Request) -> web.Response:
     limit = query.whole(asked, "limit", 50, ORDERS_MAX)
     direction = query.word(asked, "direction", "desc", ("asc", "desc"))
     side = query.word(asked, "side", "", ("", "buy", "sell"))
+    nested = query.flag(asked, "nested")
+    classes = frozenset(query.names(asked, "asset_class"))
+    if classes and not classes & _ASSET_CLASSES:
+        return reply([])
     symbols = frozenset(query.names(asked, "symbols"))
     after = query.moment_ns(asked, "after")
     until = query.moment_ns(asked, "until")
     first, last = _seq_bounds(account, asked)
-    pool = account.open if status == "open" else account.orders
-    ordered: Iterable[Order] = pool.values()
-    if direction == "desc":
-        ordered = reversed(pool.values())
+    ordered: Iterable[Order]
+    if status == "open":
+        pool = account.open.values()
+        ordered = pool if direction == "asc" else reversed(pool)
+    else:
+        ordered = past.orders_within(account, direction, (first, last), after, until)
     found = (
         order
         for order in ordered
@@ -72,11 +79,28 @@ async def list_orders(request: web.Request) -> web.Response:
         and (after is None or wire.moment_ns(order.submitted_at, order.salt) > after)
         and (until is None or wire.moment_ns(order.submitted_at, order.salt) < until)
     )
-    return reply([wire.order(order) for order in islice(found, limit)])
+    if not nested:
+        return reply([wire.order(order) for order in islice(found, limit)])
+    tops = (order for order in found if not _is_within(account, order, status))
+    return reply([_with_legs(account, order) for order in islice(tops, limit)])
+
+
+def _is_within(account: Account, leg: Order, status: str) -> bool:
+    """True for a leg that is shown within its parent, as the parent has the status asked for."""
+    if leg.parent_id is None:
+        return False
+    parent = account.orders[leg.parent_id]
+    return status == "all" or parent.is_open == (status == "open")
+
+
+def _with_legs(account: Account, order: Order) -> wire.Json:
+    return wire.order(order, [account.orders[leg_id] for leg_id in order.leg_ids])
 
 
 def _seq_bounds(account: Account, asked: query.Query) -> tuple[float, float]:
     """Exclusive bounds on the running number from after_order_id and before_order_id."""
+    if asked.get("after_order_id") and asked.get("before_order_id"):
+        raise refusals.invalid("after_order_id cannot be used with before_order_id")
     bounds = [0.0, float("inf")]
     for index, key in enumerate(("after_order_id", "before_order_id")):
         text = asked.get(key, "")
@@ -93,17 +117,20 @@ def _seq_bounds(account: Account, asked: query.Query) -> tuple[float, float]:
 
 async def one_order(request: web.Request) -> web.Response:
     """GET /v2/orders/{order_id}."""
-    order_id = query.order_id(request.match_info["order_id"])
-    return reply(wire.order(request.app[DESK].exchange.order(account_of(request), order_id)))
+    order_id, account = query.order_id(request.match_info["order_id"]), account_of(request)
+    order = request.app[DESK].exchange.order(account, order_id)
+    is_nested = query.flag(request.query, "nested")
+    return reply(_with_legs(account, order) if is_nested else wire.order(order))
 
 
 async def order_by_client_id(request: web.Request) -> web.Response:
     """GET /v2/orders:by_client_order_id."""
-    client_order_id = request.query.get("client_order_id", "")
-    order = account_of(request).by_client_id.get(client_order_id)
+    client_order_id, account = request.query.get("client_order_id", ""), account_of(request)
+    order = account.by_client_id.get(client_order_id)
     if order is None:
         raise refusals.not_found(f"order not found for {client_order_id}")
-    return reply(wire.order(order))
+    is_nested = query.flag(request.query, "nested")
+    return reply(_with_legs(account, order) if is_nested else wire.order(order))
 
 
 async def replace_order(request: web.Request) -> web.Response:
@@ -126,10 +153,15 @@ async def cancel_order(request: web.Request) -> web.Response:
 
 
 async def cancel_orders(request: web.Request) -> web.Response:
-    """DELETE /v2/orders: 207 with one line for each open order."""
+    """DELETE /v2/orders: 207 with one line for each open order, refused ones with the reason."""
     desk = request.app[DESK]
-    asked = desk.exchange.cancel_all(account_of(request), desk.clock.now())
-    return reply([{"id": order.id, "status": 200} for order in asked], 207)
+    answers: list[wire.Json] = []
+    for order, refused in desk.exchange.cancel_all(account_of(request), desk.clock.now()):
+        line: wire.Json = {"id": order.id, "status": refused.status if refused else 200}
+        if refused:
+            line["body"] = refused.body
+        answers.append(line)
+    return reply(answers, 207)
 
 
 async def list_positions(request: web.Request) -> web.Response:
@@ -168,9 +200,10 @@ async def close_positions(request: web.Request) -> web.Response:
     """DELETE /v2/positions: 207; each position's order, or its own refusal."""
     desk, account = request.app[DESK], account_of(request)
     if query.flag(request.query, "cancel_orders"):
-        for order in desk.exchange.cancel_all(account, desk.clock.now()):
+        for order, refused in desk.exchange.cancel_all(account, desk.clock.now()):
             # Only this call waits for its cancels: the sells that follow need the shares.
-            desk.exchange.engine.finish_cancel(order)
+            if refused is None and order.is_open:
+                desk.exchange.engine.finish_cancel(order)
     answers = []
     for symbol in sorted(account.positions):
         try:
@@ -184,12 +217,8 @@ async def close_positions(request: web.Request) -> web.Response:
 
 def _symbol(request: web.Request) -> str:
     """The symbol that the path names, by itself or by asset id."""
-    text = request.match_info["symbol"]
-    if len(text) == 36:
-        for symbol in request.app[DESK].exchange.market.symbols():
-            if wire.asset_id(symbol) == text:
-                return symbol
-    return text.upper()
+    text = request.match_info["symbol"].upper()
+    return request.app[DESK].exchange.symbol_named(text) or text
 
 
 def _last_close(desk: Desk) -> datetime | None:

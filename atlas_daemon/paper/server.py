@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from atlas_daemon.paper import admin, data_api, ledger, reference, rest
+from atlas_daemon.paper import admin, data_api, events, history, ledger, page, reference, rest
 from atlas_daemon.paper.desk import Desk, PaperConfig
+from atlas_daemon.paper.door import Door
 from atlas_daemon.paper.gate import DESK, LIMITS, gate
+from atlas_daemon.paper.patience import patient_runner
 from atlas_daemon.paper.stream import SWITCHBOARD, Switchboard, stream
 
 __all__ = ["PaperConfig", "RemoteHostError", "RunningBroker", "serve", "start"]
@@ -53,11 +55,11 @@ class RunningBroker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._tick
         finally:
+            self._runner.app[events.EVENTS].close_all()
             await self._runner.app[SWITCHBOARD].close_all()
             await self._runner.cleanup()
-        self.desk.settle()
-        self.desk.touch()
-        self.desk.save()
+            self.desk.settle()
+            self.desk.close()
 
 
 async def start(config: PaperConfig) -> RunningBroker:
@@ -71,26 +73,27 @@ async def start(config: PaperConfig) -> RunningBroker:
             f"paper: host {config.host} is reachable from outside; use 127.0.0.1 or allow it"
         )
     desk = Desk(config)
-    runner = web.AppRunner(_application(desk), access_log=None, shutdown_timeout=1.0)
+    runner = patient_runner(_application(desk), config.patience_s)
     await runner.setup()
+    door = Door(runner, config.host, config.port)
     try:
-        site = web.TCPSite(runner, config.host, config.port)
-        await site.start()
+        await door.open()
     except OSError:
         await runner.cleanup()
+        desk.close()
         raise
-    port = int(runner.addresses[0][1])
+    port = door.port
     host = f"[{config.host}]" if ":" in config.host else config.host
     return RunningBroker(
         url=f"http://{host}:{port}",
         stream_url=f"ws://{host}:{port}/stream",
         host=config.host,
         port=port,
-        key=config.key,
-        secret=config.secret,
+        key=desk.key,
+        secret=desk.exchange.by_key[desk.key].secret,
         desk=desk,
         _runner=runner,
-        _tick=asyncio.create_task(_tick(desk), name="paper-tick"),
+        _tick=asyncio.create_task(_tick(desk, door), name="paper-tick"),
     )
 
 
@@ -109,17 +112,20 @@ def _application(desk: Desk) -> web.Application:
     app[DESK] = desk
     app[LIMITS] = {}
     app[SWITCHBOARD] = Switchboard(desk)
-    for part in (rest, ledger, reference, data_api, admin):
+    app[events.EVENTS] = events.EventBook(desk)
+    for part in (rest, ledger, history, reference, data_api, events, admin, page):
         app.add_routes(part.routes())
     app.add_routes([web.get("/stream", stream), web.get("/stream/", stream)])
     return app
 
 
-async def _tick(desk: Desk) -> None:
+async def _tick(desk: Desk, door: Door) -> None:
     """Keep the exchange at the clock's time, and the state file at the exchange's."""
     while True:
         desk.settle()
-        desk.save(every_s=SAVE_EVERY_S)
+        await door.keep(is_open=desk.console.is_reachable)
+        if desk.save(every_s=SAVE_EVERY_S):
+            await asyncio.to_thread(desk.sync)
         await asyncio.sleep(desk.config.tick_s)
 
 

@@ -1,67 +1,91 @@
 """The trade_updates websocket: authentication, listening, one seat for each account, its faults.
 
-A slow reader never holds up the broker: each connection has its own queue and writer, and is cut
-when the queue overflows.
+A slow reader never holds up the broker: what is told waits in its transport's buffer, and it is cut
+off when too much waits there.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import msgspec
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from atlas_daemon.paper import refusals, wire
+from atlas_daemon.paper import refusals
 from atlas_daemon.paper.accounts import Account
 from atlas_daemon.paper.desk import Desk
 from atlas_daemon.paper.gate import DESK, KEY_HEADER, SECRET_HEADER
 from atlas_daemon.paper.orders import Update
+from atlas_daemon.paper.request_faults import html
+from atlas_daemon.paper.stream_faults import STREAM, Message
 
-STREAM = "trade_updates"
-QUEUE_MAX = 20_000
+UNREAD_MAX = 32 * 1024 * 1024
+"""Bytes that may wait for a reader (about 25,000 updates) before it is cut off."""
 AUTH_WITHIN_S = 30.0
 
 
 class Connection:
     """One websocket: who it speaks for, what it listens to, what waits to be sent."""
 
-    def __init__(self, socket: web.WebSocketResponse, *, binary: bool, msgpack: bool) -> None:
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        *,
+        binary: bool,
+        msgpack: bool,
+    ) -> None:
         self.socket = socket
         self.account: Account | None = None
         self.is_listening = False
-        self._binary = binary or msgpack
+        self._transport = transport
+        self._msgpack = msgpack
+        self._first_byte = 0x82 if binary or msgpack else 0x81
         self._encode: Callable[[object], bytes] = (
             msgspec.msgpack.encode if msgpack else msgspec.json.encode
         )
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._waiting: list[bytes] = []
 
     def send(self, message: object) -> None:
-        """Queue a message; a reader too slow for it is cut off."""
-        if self._queue.qsize() >= QUEUE_MAX:
-            self.cut()
-            return
-        self._queue.put_nowait(self._encode(message))
+        """Send a message soon, with all others of this turn; a reader too slow for it is cut off.
+
+        Whole frames go past aiohttp straight to the transport: one system call takes many.
+        """
+        self.send_raw(self._encode(message))
+
+    def send_raw(self, payload: bytes) -> None:
+        """Send a frame as it is, likewise."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting += (_frame_head(self._first_byte, len(payload)), payload)
+
+    def decode(self, message: WSMessage) -> dict[str, object]:
+        """The object in a frame: JSON, or MessagePack where it was agreed; {} for anything else."""
+        reads: list[Callable[[bytes], object]] = [msgspec.json.decode]
+        if self._msgpack and message.type is WSMsgType.BINARY:
+            reads.insert(0, msgspec.msgpack.decode)
+        for read in reads:
+            try:
+                content = read(message.data)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+            return content if isinstance(content, dict) else {}
+        return {}
 
     def cut(self) -> None:
         """Drop the TCP connection without a farewell."""
-        writer: Any = self.socket._writer
-        if writer is not None and writer.transport is not None:
-            writer.transport.abort()
+        self._waiting.clear()
+        self._transport.abort()
 
-    async def write_on(self) -> None:
-        """Send what is queued until the connection ends."""
-        while True:
-            payload = await self._queue.get()
-            try:
-                if self._binary:
-                    await self.socket.send_bytes(payload)
-                else:
-                    await self.socket.send_str(payload.decode())
-            except ConnectionError:
-                return
+    def _flush(self) -> None:
+        if self.socket.closed or self._transport.is_closing():
+            self._waiting.clear()
+            return
+        self._transport.write(b"".join(self._waiting))
+        self._waiting.clear()
+        if self._transport.get_write_buffer_size() > UNREAD_MAX:
+            self.cut()
 
 
 class Switchboard:
@@ -73,6 +97,9 @@ class Switchboard:
         self._ghosts: dict[str, float] = {}
         self._connections: set[Connection] = set()
         desk.publish = self.publish
+        desk.deliver = self.deliver
+        desk.console.cut_streams = self.cut_all
+        desk.console.haunt = self.haunt
 
     def has_seat(self, account: Account) -> bool:
         """True where the account has no connection, and no ghost of one."""
@@ -115,6 +142,12 @@ class Switchboard:
         for connection in list(self._connections):
             connection.cut()
 
+    def haunt(self, seconds: float) -> None:
+        """Let the place of every account be taken for so long, by the broker's clock."""
+        until = self._desk.config.monotonic() + seconds / (self._desk.clock.speed or 1.0)
+        for account in self._desk.exchange.by_key.values():
+            self._ghosts[account.id] = until
+
     async def close_all(self) -> None:
         """Say farewell on every connection."""
         for connection in list(self._connections):
@@ -127,25 +160,20 @@ class Switchboard:
     def publish(self, update: Update) -> None:
         """Send an update to the account's listener, distorted by the faults that strike."""
         connection = self._seats.get(update.account_id)
+        if connection is not None and connection.is_listening:
+            for message in self._desk.console.stream.messages(update):
+                self.deliver(message)
+
+    def deliver(self, message: Message) -> None:
+        """Send what the stream's faults made of an update, if somebody listens still."""
+        account_id, content = message
+        connection = self._seats.get(account_id)
         if connection is None or not connection.is_listening:
             return
-        faults = self._desk.faults
-        if faults.armed:
-            if faults.is_armed("mute_stream") or faults.for_stream("lost_events"):
-                return
-            if faults.for_stream("unknown_event"):
-                update = replace(update, event="event_of_the_future")
-        data = wire.trade_update(update)
-        if faults.armed:
-            if faults.for_stream("missing_timestamp"):
-                del data["timestamp"]
-            order = data["order"]
-            if isinstance(order, dict) and faults.for_stream("unknown_status"):
-                order["status"] = "status_of_the_future"
-        message = {"stream": STREAM, "data": data}
-        connection.send(message)
-        if faults.for_stream("duplicate_events"):
-            connection.send(message)
+        if isinstance(content, bytes):
+            connection.send_raw(content)
+        else:
+            connection.send(content)
 
 
 SWITCHBOARD: web.AppKey[Switchboard] = web.AppKey("switchboard", Switchboard)
@@ -160,33 +188,55 @@ async def stream(request: web.Request) -> web.StreamResponse:
     is_free = board.has_seat(by_header) if by_header else board.has_any_seat()
     if not is_free:
         raise refusals.too_many_requests()
-    socket = web.WebSocketResponse(autoping=False, max_msg_size=65536)
+    refused = desk.faults.for_stream("stream_refused")
+    if refused is not None:
+        return html(refused.status or 429, "Refused")
+    socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=65536)
     if not socket.can_prepare(request).ok:
         raise refusals.malformed("websocket upgrade expected")
     await socket.prepare(request)
     msgpack = request.headers.get("Content-Type") == "application/msgpack"
-    connection = Connection(socket, binary=desk.config.binary_frames, msgpack=msgpack)
+    transport = request.transport
+    if transport is None:  # hung up amid the handshake
+        return socket
+    connection = Connection(socket, transport, binary=desk.config.binary_frames, msgpack=msgpack)
     board.join(connection)
-    writer = asyncio.create_task(connection.write_on())
     try:
         await _talk(connection, desk, board)
     finally:
-        writer.cancel()
         board.leave(connection, politely=socket.close_code not in (None, 1006))
     return socket
 
 
+def _frame_head(first_byte: int, size: int) -> bytes:
+    """What precedes a whole unmasked message (RFC 6455, section 5.2)."""
+    if size < 126:
+        return bytes((first_byte, size))
+    if size < 1 << 16:
+        return b"%c\x7e" % first_byte + size.to_bytes(2, "big")
+    return b"%c\x7f" % first_byte + size.to_bytes(8, "big")
+
+
 async def _talk(connection: Connection, desk: Desk, board: Switchboard) -> None:
-    socket = connection.socket
+    socket, monotonic = connection.socket, asyncio.get_running_loop().time
+    heard_at = monotonic()
     while True:
+        is_known = connection.account is not None
         try:
-            waits_s = AUTH_WITHIN_S if connection.account is None else None
-            message = await socket.receive(timeout=waits_s)
+            message = await socket.receive(desk.config.ping_every_s if is_known else AUTH_WITHIN_S)
         except TimeoutError:
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION)
-            return
+            if not is_known:
+                await socket.close(code=WSCloseCode.POLICY_VIOLATION)
+                return
+            if monotonic() - heard_at >= desk.config.drops_silent_after_s:
+                connection.cut()
+                return
+            if not desk.console.stream.is_half_open:
+                await socket.ping()
+            continue
+        heard_at = monotonic()
         if message.type is WSMsgType.PING:
-            if not desk.faults.is_armed("mute_stream"):
+            if not desk.console.stream.is_half_open:
                 await socket.pong(message.data)
         elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
             _answer(connection, message, desk, board)
@@ -195,16 +245,15 @@ async def _talk(connection: Connection, desk: Desk, board: Switchboard) -> None:
 
 
 def _answer(connection: Connection, message: WSMessage, desk: Desk, board: Switchboard) -> None:
-    try:
-        request = msgspec.json.decode(message.data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        request = None
-    action = request.get("action") if isinstance(request, dict) else None
-    if desk.faults.is_armed("mute_stream"):
+    request = connection.decode(message)
+    action = request.get("action")
+    if desk.console.stream.is_half_open:
         return
     if action in ("authenticate", "auth"):
         key, secret = _keys(request)
         account = desk.account_with(key, secret)
+        if desk.faults.for_stream("unauthorized_stream"):
+            account = None
         is_welcome = account is not None and board.take_seat(connection, account)
         if not desk.faults.for_stream("no_auth_reply"):
             status = "authorized" if is_welcome else "unauthorized"
@@ -219,6 +268,8 @@ def _answer(connection: Connection, message: WSMessage, desk: Desk, board: Switc
         # What happened before this moment is not for this listener.
         desk.settle()
         connection.is_listening = bool(granted)
+        if desk.faults.for_stream("empty_listening_ack"):
+            connection.is_listening, granted = False, []
         if not desk.faults.for_stream("no_listening_ack"):
             connection.send({"stream": "listening", "data": {"streams": granted}})
     else:

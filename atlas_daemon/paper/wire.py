@@ -6,6 +6,7 @@ Nothing is decided here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
@@ -19,8 +20,15 @@ from atlas_daemon.paper.refusals import plain
 Json = dict[str, object]
 
 _RATIO = Decimal("0.0000000001")
+_ARCA = frozenset({"SPY", "GLD", "DIA", "IWM"})
+_NASDAQ_NAMES = (
+    "AAPL ADBE AMAT AMD AMGN AMZN AVGO CDNS COST CRWD CSCO FTNT GILD GOOGL INTC INTU KLAC LRCX "
+    "MCHP META MSFT MU NFLX NVDA PANW PEP QCOM QQQ REGN SNPS TSLA TXN VRTX"
+)
+_NASDAQ = frozenset(_NASDAQ_NAMES.split())
 
 
+@lru_cache(maxsize=1 << 15)
 def moment(at: datetime, salt: int = 0) -> str:
     """UTC with `Z`; `salt` is the three digits below the microsecond."""
     text = (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat()
@@ -55,14 +63,36 @@ def new_york(at: datetime) -> str:
     return at.astimezone(NEW_YORK).isoformat()
 
 
+def listed_on(symbol: str) -> str:
+    """The exchange that lists a symbol, as far as it is known here; else NYSE."""
+    if symbol in _ARCA:
+        return "ARCA"
+    return "NASDAQ" if symbol in _NASDAQ else "NYSE"
+
+
+@lru_cache(maxsize=4096)
+def cusip(symbol: str) -> str:
+    """A made-up CUSIP of a symbol: nine letters and digits, always the same."""
+    return id_of("cusip", symbol).replace("-", "").upper()[:9]
+
+
 @lru_cache(maxsize=4096)
 def asset_id(symbol: str) -> str:
     """The id of a symbol: the same in every local broker."""
     return id_of("asset", symbol)
 
 
-def order(entry: Order) -> Json:
-    """An order as REST and stream show it."""
+def order(entry: Order, legs: Iterable[Order] = ()) -> Json:
+    """An order as REST and stream show it; its legs only where they are asked for."""
+    body = _order(entry)
+    if entry.group_id is not None:
+        body |= {"group_id": entry.group_id, "group_role": entry.group_role}
+        body["legs"] = [order(leg) for leg in legs] or None
+        body = dict(sorted(body.items()))
+    return body
+
+
+def _order(entry: Order) -> Json:
     salt = entry.salt
     average = entry.filled_avg_price
     opens = "buy_to_open" if entry.side is Side.BUY else "sell_to_close"
@@ -124,47 +154,53 @@ def trade_update(update: Update) -> Json:
     return data
 
 
-def account(entry: Account, figures: Figures, balance_asof: date) -> Json:
-    """/v2/account."""
+def account(
+    entry: Account,
+    figures: Figures,
+    balance_asof: date,
+    pending_fees: Decimal = ZERO,
+    intraday_adjustments: Decimal = ZERO,
+) -> Json:
+    """/v2/account; fees that are not charged yet, and what money came and went today."""
     settings = entry.configuration
-    equity = _money(figures.equity)
-    market_value = _money(figures.long_market_value)
+    equity = dollars(figures.equity)
+    market_value = dollars(figures.long_market_value)
     return {
         "account_blocked": entry.is_blocked,
         "account_number": entry.number,
-        "accrued_fees": "0",
+        "accrued_fees": plain(pending_fees),
         "admin_configurations": {},
         "balance_asof": balance_asof.isoformat(),
-        "buying_power": _money(figures.buying_power),
-        "cash": _money(entry.cash),
+        "buying_power": dollars(figures.buying_power),
+        "cash": dollars(entry.cash),
         "created_at": moment(entry.created_at),
         "crypto_status": "INACTIVE",
         "crypto_tier": 0,
         "currency": "USD",
-        "effective_buying_power": _money(figures.buying_power),
+        "effective_buying_power": dollars(figures.buying_power),
         "equity": equity,
         "id": entry.id,
-        "initial_margin": _money(figures.initial_margin),
-        "intraday_adjustments": "0",
-        "last_equity": _money(entry.last_equity),
-        "last_maintenance_margin": _money(figures.maintenance_margin),
+        "initial_margin": dollars(figures.initial_margin),
+        "intraday_adjustments": plain(intraday_adjustments),
+        "last_equity": dollars(entry.last_equity),
+        "last_maintenance_margin": dollars(entry.last_maintenance_margin),
         "long_market_value": market_value,
-        "maintenance_margin": _money(figures.maintenance_margin),
+        "maintenance_margin": dollars(figures.maintenance_margin),
         "multiplier": settings.max_margin_multiplier,
-        "non_marginable_buying_power": _money(figures.non_marginable_buying_power),
+        "non_marginable_buying_power": dollars(figures.non_marginable_buying_power),
         "options_approved_level": 0,
-        "options_buying_power": _money(figures.non_marginable_buying_power),
+        "options_buying_power": dollars(figures.non_marginable_buying_power),
         "options_trading_level": 0,
-        "pending_reg_taf_fees": "0",
+        "pending_reg_taf_fees": plain(pending_fees),
         "portfolio_value": equity,
         "position_market_value": market_value,
-        "regt_buying_power": _money(figures.regt_buying_power),
+        "regt_buying_power": dollars(figures.regt_buying_power),
         "short_market_value": "0",
         "shorting_enabled": False,
         "sma": "0",
         "status": "ACTIVE",
         "trade_suspended_by_user": settings.suspend_trade,
-        "trading_blocked": entry.is_blocked,
+        "trading_blocked": entry.is_blocked or entry.is_trading_blocked,
         "transfers_blocked": False,
         "user_configurations": None,
     }
@@ -197,7 +233,7 @@ def position(
         "change_today": None,
         "cost_basis": plain(entry.cost_basis),
         "current_price": _number(current),
-        "exchange": "NASDAQ",
+        "exchange": listed_on(entry.symbol),
         "lastday_price": _number(lastday),
         "market_value": None,
         "qty": plain(entry.qty),
@@ -225,14 +261,14 @@ def position(
     return body
 
 
-def asset(symbol: str, is_fractionable: bool) -> Json:
-    """/v2/assets, one line."""
+def asset(symbol: str, is_fractionable: bool, *, is_active: bool = True) -> Json:
+    """/v2/assets, one line. An inactive one is a name that is not traded any more."""
     return {
         "attributes": ["fractional_eh_enabled"] if is_fractionable else [],
         "borrow_status": "easy_to_borrow",
         "class": "us_equity",
         "easy_to_borrow": True,
-        "exchange": "NASDAQ",
+        "exchange": listed_on(symbol),
         "fractionable": is_fractionable,
         "id": asset_id(symbol),
         "maintenance_margin_requirement": 30,
@@ -241,9 +277,9 @@ def asset(symbol: str, is_fractionable: bool) -> Json:
         "marginable": True,
         "name": f"{symbol} Common Stock",
         "shortable": True,
-        "status": "active",
+        "status": "active" if is_active else "inactive",
         "symbol": symbol,
-        "tradable": True,
+        "tradable": is_active,
     }
 
 
@@ -264,41 +300,54 @@ def activity(entry: Activity) -> Json:
             "transaction_time": moment(entry.at),
             "type": "fill" if entry.order_status == "filled" else "partial_fill",
         }
-    body: Json = {
-        "activity_type": entry.kind,
+    day = entry.day or entry.at.astimezone(NEW_YORK).date()
+    body: Json = {"activity_type": entry.kind}
+    if entry.sub_type:
+        body["activity_sub_type"] = entry.sub_type
+    body |= {
         "created_at": moment(entry.at),
-        "date": entry.at.astimezone(NEW_YORK).date().isoformat(),
+        "currency": "USD",
+        "date": day.isoformat(),
         "description": entry.description,
         "id": entry.id,
-        "net_amount": _money(entry.net_amount or ZERO),
+        "net_amount": dollars(entry.net_amount or ZERO),
         "status": "executed",
     }
-    if entry.symbol is not None:
-        body["symbol"] = entry.symbol
-    if entry.qty is not None:
-        body["qty"] = plain(entry.qty)
-        if entry.net_amount:
-            body["per_share_amount"] = plain(entry.net_amount / entry.qty)
-    return body
+    optional = {
+        "group_id": entry.group_id,
+        "per_share_amount": _number(entry.per_share),
+        "price": _price(entry.price) if entry.price is not None else None,
+        "qty": _number(entry.qty),
+        "symbol": entry.symbol,
+    }
+    body |= {key: value for key, value in optional.items() if value is not None}
+    return dict(sorted(body.items()))
 
 
+@lru_cache(maxsize=1 << 14)
 def calendar_day(day: TradingDay, settles: date) -> Json:
-    """/v2/calendar, one line; times are New York's, naive."""
+    """/v2/calendar, one line; times are New York's, naive. Kept: a client may ask for all."""
     return {
-        "close": f"{day.closes_at.astimezone(NEW_YORK):%H:%M}",
+        "close": _clock(day.closes_at),
         "date": day.day.isoformat(),
-        "open": f"{day.opens_at.astimezone(NEW_YORK):%H:%M}",
-        "session_close": "2000",
+        "open": _clock(day.opens_at),
+        "session_close": "2000" if day.is_full else "1700",
         "session_open": "0400",
         "settlement_date": settles.isoformat(),
     }
+
+
+def _clock(at: datetime) -> str:
+    local = at.astimezone(NEW_YORK)
+    return f"{local.hour:02}:{local.minute:02}"
 
 
 def _number(value: Decimal | None) -> str | None:
     return plain(value) if value is not None else None
 
 
-def _money(value: Decimal) -> str:
+def dollars(value: Decimal) -> str:
+    """An amount in whole cents."""
     return plain(value.quantize(CENT, ROUND_HALF_EVEN))
 
 

@@ -252,7 +252,7 @@ def test_a_trailing_stop_follows_the_price_up_and_never_down():
 
 def test_a_rejected_order_tells_so_after_its_acceptance():
     world = World()
-    world.exchange.engine.rejecting["SPY"] = 1
+    world.arm("reject_order", symbol="SPY")
     order = world.submit()
     world.wait()
     assert world.events(order) == ["rejected"]
@@ -290,7 +290,7 @@ def test_a_split_moves_the_position_overnight(kind, ratio, qty, average):
     assert (position.qty, position.avg_entry_price) == (Decimal(qty), Decimal(average))
     assert position.cost_basis == cost
     assert world.account.existing_qty("CHEAP") == 1
-    assert [a.kind for a in world.account.activities] == ["SPLIT"]
+    assert [a.kind for a in world.account.activities] == ["SPLIT", "SPLIT"]
 
 
 def test_a_split_cancels_the_open_orders_of_its_symbol():
@@ -308,7 +308,7 @@ def test_a_split_cancels_the_open_orders_of_its_symbol():
 def test_dividends_are_paid_only_where_asked_for():
     for pays, cash in ((False, "10000"), (True, "10002.50")):
         world = World(holdings={"SPY": "5"})
-        world.exchange.engine.pays_dividends = pays
+        world.exchange.engine.like_live.dividends = pays
         world.market.corporate_actions.append(
             CorporateAction("cash_dividend", "SPY", date(2024, 2, 2), None, Decimal("0.5"))
         )

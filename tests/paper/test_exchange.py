@@ -154,49 +154,6 @@ def test_shares_reserved_by_an_open_sell_cannot_be_sold_again():
     assert world.account.available_qty("SPY") == 1
 
 
-def test_a_short_sale_is_refused():
-    assert refused(World(), side="sell", qty="1")[1]["available"] == "0"
-
-
-@pytest.mark.parametrize(
-    ("resting", "new", "reason"),
-    [
-        ({"type": "stop", "stop_price": "90"}, {}, "opposite side market/stop order exists"),
-        ({"type": "limit", "limit_price": "110"}, {}, "opposite side limit order exists"),
-        (
-            {"type": "limit", "limit_price": "110"},
-            {"type": "limit", "limit_price": "110"},
-            "opposite side limit order exists",
-        ),
-    ],
-)
-def test_a_buy_against_an_open_sell_is_a_wash_trade(resting, new, reason):
-    world = World(holdings={"SPY": "5"})
-    sell = world.submit(side="sell", qty="1", **resting)
-    status, body = refused(world, side="buy", **new)
-    assert (status, body) == (
-        403,
-        {
-            "code": 40310000,
-            "existing_order_id": sell.id,
-            "message": "potential wash trade detected. use complex orders",
-            "reject_reason": reason,
-        },
-    )
-
-
-def test_a_sell_against_an_open_market_buy_is_a_wash_trade():
-    world = World(holdings={"SPY": "5"})
-    world.submit(side="buy")
-    assert "wash trade" in str(refused(world, side="sell")[1]["message"])
-
-
-def test_limits_that_cannot_cross_are_no_wash_trade():
-    world = World(holdings={"SPY": "5"})
-    world.submit(side="sell", type="limit", limit_price="110")
-    world.submit(side="buy", type="limit", limit_price="109.99")
-
-
 @pytest.mark.parametrize("ending", ["open", "filled", "canceled"])
 def test_a_client_order_id_is_burnt_for_ever(ending):
     world = World()

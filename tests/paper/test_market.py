@@ -161,13 +161,20 @@ def test_the_session_begins_at_the_open_and_ends_at_the_close():
     assert market().trade("XYZ", utc(2026, 11, 3, 21, 0)).price == D("104.00")
 
 
-@pytest.mark.parametrize("at", [utc(2026, 11, 3, 23), utc(2026, 11, 4, 14, 29, 59)])
+@pytest.mark.parametrize("at", [utc(2026, 11, 3, 23), utc(2026, 11, 4, 8, 59, 59)])
 def test_off_hours_the_closing_figures_stand_stamped_at_that_close(at):
     close = utc(2026, 11, 3, 21)
     assert market().trade("XYZ", at).price == D("104.00")
     assert market().trade("XYZ", at).at == close
     assert market().quote("XYZ", at) == market().quote("XYZ", close)
     assert market().quote("XYZ", at).at == close
+
+
+def test_before_the_open_of_a_split_the_price_is_that_of_a_new_share():
+    early = utc(2026, 11, 4, 9)  # 04:00 in New York
+    assert market().trade("XYZ", early).price == D("52.00")
+    assert market().trade("XYZ", early).at == utc(2026, 11, 3, 21)
+    assert market().quote("XYZ", early).bid <= D("52.00") <= market().quote("XYZ", early).ask
 
 
 def test_after_the_last_bar_the_stamp_tells_how_old_the_price_is():
@@ -235,7 +242,8 @@ def test_trades_stay_in_the_range_of_their_day(seed, second):
     trade = held.trade("XYZ", at)
     bars = held.bars("XYZ", FIRST, LAST, "raw", WEEK_OVER)
     day = next(bar for bar in reversed(bars) if bar.day <= trade.at.date())
-    assert day.low <= trade.price <= day.high
+    is_split = day.day == DAYS[1] and at >= utc(2026, 11, 4, 9)
+    assert day.low <= trade.price * (2 if is_split else 1) <= day.high
     assert trade.at <= at
     assert trade.size > 0
 

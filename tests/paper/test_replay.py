@@ -210,7 +210,7 @@ def test_nvda_split_is_an_action_and_the_price_jumps_that_day(nvda):
     (split,) = [one for one in nvda.actions(date(2024, 6, 1), date(2024, 6, 30)) if one.ratio]
     assert (split.symbol, split.kind, split.ex_day) == ("NVDA", "forward_split", date(2024, 6, 10))
     assert split.ratio == D(10)
-    before = nvda.trade("NVDA", datetime(2024, 6, 10, 13, 29, tzinfo=UTC))
+    before = nvda.trade("NVDA", datetime(2024, 6, 10, 7, 59, tzinfo=UTC))
     after = nvda.trade("NVDA", datetime(2024, 6, 10, 13, 30, tzinfo=UTC))
     assert before.price == D("1208.88")
     assert D(115) < after.price < D(125)

@@ -1,7 +1,6 @@
 """The broker over real sockets: doors, limits, errors, and every endpoint's shape."""
 
 import asyncio
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
@@ -10,7 +9,7 @@ import pytest
 from atlas_daemon.paper import store
 from atlas_daemon.paper.server import RemoteHostError
 from tests.paper.sockets import running
-from tests.paper.world import CLOSE, EVENING, NOON, an_order
+from tests.paper.world import EVENING, NOON, an_order
 
 pytestmark = pytest.mark.asyncio
 
@@ -309,7 +308,7 @@ async def test_the_calendar_knows_half_days():
                 "close": "13:00",
                 "date": "2024-11-29",
                 "open": "09:30",
-                "session_close": "2000",
+                "session_close": "1700",
                 "session_open": "0400",
                 "settlement_date": "2024-12-02",
             }
@@ -319,19 +318,11 @@ async def test_the_calendar_knows_half_days():
 async def test_assets():
     async with running() as client:
         listed = await client.get("/v2/assets", status="active", asset_class="us_equity")
-        assert [asset["symbol"] for asset in listed] == ["CHEAP", "SPY"]
-        assert await client.get("/v2/assets/SPY") == listed[1]
-        assert await client.get(f"/v2/assets/{listed[1]['id']}") == listed[1]
+        assert [asset["symbol"] for asset in listed] == ["SPY", "CHEAP"]
+        assert await client.get("/v2/assets/SPY") == listed[0]
+        assert await client.get(f"/v2/assets/{listed[0]['id']}") == listed[0]
         status, body = await client.ask("GET", "/v2/assets/NOPE")
         assert (status, body["message"]) == (404, "asset not found for NOPE")
-
-
-async def test_portfolio_history_has_a_point_for_each_close():
-    async with running() as client:
-        client.go_to(CLOSE)
-        body = await client.get("/v2/account/portfolio/history")
-        assert body["equity"] == [10499.75]
-        assert body["timestamp"] == [int(datetime(2024, 2, 1, 5, tzinfo=UTC).timestamp())]
 
 
 async def test_an_account_begins_anew_by_the_side_door():

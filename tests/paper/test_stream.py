@@ -8,6 +8,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from tests.paper.sockets import Listener, running
+from tests.paper.world import a_bracket
 
 pytestmark = pytest.mark.asyncio
 
@@ -79,6 +80,77 @@ async def test_messagepack_is_spoken_to_those_who_ask_for_it():
             await socket.send_json({"action": "listen", "data": {}})
             frame = await asyncio.wait_for(socket.receive(), 5)
             assert msgspec.msgpack.decode(frame.data)["stream"] == "authorization"
+
+
+@pytest.mark.parametrize("packed", [True, False])
+async def test_whoever_speaks_messagepack_is_understood(packed):
+    async with running() as client:
+        headers = {"Content-Type": "application/msgpack"}
+        async with client.session.ws_connect(
+            client.broker.url + "/stream", headers=headers
+        ) as socket:
+            words = {"action": "auth", "key": client.broker.key, "secret": client.broker.secret}
+            encode = msgspec.msgpack.encode if packed else msgspec.json.encode
+            await socket.send_bytes(encode(words))
+            frame = await asyncio.wait_for(socket.receive(), 5)
+            assert msgspec.msgpack.decode(frame.data)["data"]["status"] == "authorized"
+
+
+@pytest.mark.parametrize("wanted", [[], ["odd"]])
+async def test_a_listen_sets_the_whole_list_so_that_nothing_unsubscribes(wanted):
+    async with running() as client, client.listening() as listener:
+        await listener.next()
+        await listener.socket.send_json({"action": "listen", "data": {"streams": wanted}})
+        await listener.next()
+        await client.order(client_order_id="unheard")
+        await client.wait()
+        again = {"action": "listen", "data": {"streams": ["trade_updates"]}}
+        await listener.socket.send_json(again)
+        assert (await listener.next())["stream"] == "listening"
+        await client.order(client_order_id="heard")
+        await client.wait()
+        assert (await listener.next())["data"]["order"]["client_order_id"] == "heard"
+
+
+async def test_a_silent_listener_is_pinged_and_dropped_when_it_does_not_answer():
+    settings = {"ping_every_s": 0.01, "drops_silent_after_s": 0.1}
+    async with running(**settings) as client, client.listening(autoping=False) as listener:
+        await listener.next()
+        assert (await listener.frame()).type is WSMsgType.PING
+        while (kind := (await listener.frame()).type) is WSMsgType.PING:
+            pass
+        assert kind in (WSMsgType.CLOSED, WSMsgType.ERROR)
+
+
+async def test_a_listener_that_answers_pings_stays():
+    settings = {"ping_every_s": 0.01, "drops_silent_after_s": 0.1}
+    async with running(**settings) as client, client.listening(autoping=False) as listener:
+        await listener.next()
+        for _ in range(30):
+            frame = await listener.frame()
+            assert frame.type is WSMsgType.PING
+            await listener.socket.pong(frame.data)
+
+
+async def test_a_fill_may_be_told_before_the_answer_to_its_order():
+    async with running(instant_fill_pct=1.0) as client, client.listening() as listener:
+        await listener.next()
+        answering = asyncio.create_task(client.order())
+        assert (await listener.next())["data"]["event"] == "new"
+        assert (await listener.next())["data"]["event"] == "fill"
+        assert (await answering)["status"] == "pending_new"
+
+
+async def test_legs_are_not_told_on_the_stream_but_their_group_is():
+    async with running() as client, client.listening() as listener:
+        await listener.next()
+        entry = await client.order(**a_bracket())
+        await client.wait()
+        events = [(await listener.next())["data"] for _ in range(3)]
+        assert [event["event"] for event in events] == ["new", "fill", "new"]
+        assert {event["order"]["group_id"] for event in events} == {entry["group_id"]}
+        assert {event["order"]["legs"] for event in events} == {None}
+        assert events[2]["order"]["id"] == entry["legs"][0]["id"]
 
 
 async def test_an_order_is_told_from_new_to_fill():

@@ -10,7 +10,10 @@ from decimal import Decimal
 from atlas_daemon.paper.accounts import Account
 from atlas_daemon.paper.calendar import Calendar
 from atlas_daemon.paper.exchange import Exchange
+from atlas_daemon.paper.fault import Fault
+from atlas_daemon.paper.faults import Faults
 from atlas_daemon.paper.market import CorporateAction, MarketBar, MarketQuote, MarketTrade
+from atlas_daemon.paper.order_faults import OrderFaults
 from atlas_daemon.paper.orders import Update
 
 OPEN = datetime(2024, 2, 1, 14, 30, tzinfo=UTC)
@@ -61,6 +64,9 @@ class TableMarket:
                 bars.append(MarketBar(session.day, *[trade.price] * 4, volume=1000))
         return bars
 
+    def minutes(self, *asked: object) -> None:
+        """A market of sessions only."""
+
     def actions(self, first: date, last: date) -> list[CorporateAction]:
         return [a for a in self.corporate_actions if first <= a.ex_day <= last]
 
@@ -99,6 +105,18 @@ class World:
     def submit(self, **request: object):
         return self.exchange.submit(self.account, an_order(**request), self.now)
 
+    def arm(self, kind: str, **terms: object) -> None:
+        """Arm a fault that befalls single orders."""
+        faults = Faults()
+        faults.arm(Fault(kind, **terms))
+        self.exchange.engine.order_faults = OrderFaults(faults)
+
+    def replace(self, order, **change: object):
+        return self.exchange.replace(self.account, order.id, change, self.now)
+
+    def legs(self, order):
+        return [self.account.orders[leg_id] for leg_id in order.leg_ids]
+
     def cancel(self, order):
         return self.exchange.cancel(self.account, order.id, self.now)
 
@@ -112,6 +130,22 @@ class World:
 
     def events(self, order) -> list[str]:
         return [u.event for u in self.updates if u.order.id == order.id]
+
+
+def a_bracket(**changes: object) -> dict[str, object]:
+    """A bracket around a buy of 10 SPY: profit at 110, stop at 90."""
+    body: dict[str, object] = {
+        "qty": "10",
+        "order_class": "bracket",
+        "take_profit": {"limit_price": "110"},
+        "stop_loss": {"stop_price": "90"},
+    }
+    return body | changes
+
+
+def an_oco(**changes: object) -> dict[str, object]:
+    """The exits of 10 SPY that are held already: profit at 110, stop at 90."""
+    return a_bracket(order_class="oco", side="sell", type="limit", **changes)
 
 
 def an_order(**changes: object) -> dict[str, object]:
