@@ -226,11 +226,6 @@ class Daemon:
 
     def _begin_recovery(self) -> None:
         settings = self.settings
-        if settings.regime.source == "jump_model":
-            text = (
-                "regime.source jump_model is not available in this version: no slot can be planned"
-            )
-            self._bus.hear(e.AlertRaised("critical", "regime", text))
         self._bus.hear(
             e.DaemonStarted(
                 version=__version__,

@@ -91,7 +91,7 @@ def make_brain(
     """Return whoever answers for the strategy."""
     if world.brain is not None:
         return world.brain
-    question = partial(signals_request, settings)
+    question = partial(signals_request, settings, keeps_labels=True)
     return ChildBrain(question, credentials.key_id, credentials.secret, environ=environ)
 
 

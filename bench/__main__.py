@@ -9,10 +9,15 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from bench import against, core, daemon, growth, latency, paper_load, plan
+from bench import against, core, daemon, growth, latency, paper_load, plan, regime
 from bench.figure import Figure, interpreter_s
 
-SLOW = {"daemon": daemon.figures, "plan": plan.figures, "core": core.figures}
+SLOW = {
+    "daemon": daemon.figures,
+    "plan": plan.figures,
+    "regime": regime.figures,
+    "core": core.figures,
+}
 """Parts that have no quick form."""
 PARTS = {
     "orders": against.order_figures,

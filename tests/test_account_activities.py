@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,6 +14,7 @@ from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.state import State
 from atlas_daemon.core.values import AccountMode, Mode, Symbol
 from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
+from atlas_daemon.paper.charges import LikeLive
 from atlas_daemon.paper.market import CorporateAction
 from tests.paper.sockets import Client, running
 from tests.paper.world import NEXT_OPEN
@@ -86,7 +87,34 @@ async def test_a_split_overnight_on_the_local_broker_is_explained_and_freezes_no
         assert room.state.book.positions == {"SPY": 20}
         assert room.state.frozen == {}
         assert room.told(e.DriftFound) == []
-        assert [x.activity.kind for x in room.told(e.ActivityBooked)] == ["SPLIT"]
+        assert [x.activity.kind for x in room.told(e.ActivityBooked)] == ["SPLIT", "SPLIT"]
+        assert room.state.mode is Mode.TRADING
+
+
+@pytest.mark.asyncio
+async def test_fees_dividends_interest_and_a_new_name_of_a_live_like_night_are_explained(tmp_path):
+    async with a_room(tmp_path) as room:
+        exchange = room.broker.broker.desk.exchange
+        exchange.engine.like_live = LikeLive.whole()
+        for action in (
+            CorporateAction("cash_dividend", "SPY", date(2024, 2, 2), None, Decimal("0.5")),
+            CorporateAction("name_change", "SPY", date(2024, 3, 1), None, None, "SPX"),
+        ):
+            exchange.market.act(action)
+        exchange.learn("SPX")
+        await room.broker.order(side="sell", qty="2", client_order_id="by-hand")
+        await room.broker.wait(901)
+        await room.look()
+        for day in ("2024-02-02", "2024-03-01"):
+            room.broker.go_to(datetime.fromisoformat(f"{day}T14:31:00+00:00"))
+            await room.look()
+        (account,) = exchange.by_key.values()
+        assert room.state.book.positions == {"SPX": 3}
+        assert room.state.book.cash == account.cash
+        kinds = {x.activity.kind for x in room.told(e.ActivityBooked)}
+        assert kinds == {"FILL", "FEE", "DIV", "INT", "NC"}
+        assert room.told(e.DriftFound) == room.told(e.CashUnexplained) == []
+        assert room.state.frozen == {}
         assert room.state.mode is Mode.TRADING
 
 

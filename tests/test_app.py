@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from atlas_daemon import app
 from atlas_daemon.app import Daemon, World, run_daemon
+from atlas_daemon.assembly import make_brain
 from atlas_daemon.config import Settings, load_credentials, load_settings
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
@@ -28,6 +30,7 @@ from atlas_daemon.core.values import (
     Side,
     Symbol,
 )
+from atlas_daemon.edges.brain import ChildBrain
 from atlas_daemon.edges.lock import AccountLock
 from atlas_daemon.journal import Journal
 from atlas_daemon.rehearsal.question import signals_request
@@ -313,3 +316,18 @@ def test_the_question_to_the_slow_brain_is_the_configurations(tmp_path):
     assert asked.regime == "fixed:TREND_BULL"
     assert asked.data_url == "http://127.0.0.1:1"
     assert settings.mode is AccountMode.LOCAL
+
+
+def test_the_daemon_keeps_the_models_labels_and_a_dry_run_only_reads_them(tmp_path):
+    changes = {"regime__lookback": 500, "regime__lambda": 2, "regime__window": "expanding"}
+    settings = settings_at(tmp_path, "http://127.0.0.1:1", **changes)
+    at, day = datetime(2027, 2, 1, 14, 0, tzinfo=UTC), date(2027, 1, 29)
+    dry = signals_request(settings, day, (), at).model
+    brain = make_brain(settings, load_credentials(settings, {}), World(environ={}), {})
+    assert isinstance(brain, ChildBrain)
+    kept = brain.request_for(day, (), at).model
+    assert (dry.lookback, dry.penalty, dry.window) == (500, Decimal(2), None)
+    assert (dry.mode, dry.confirm_sessions, dry.vix) == ("greedy", 3, "")
+    assert Path(kept.state_path) == settings.state_dir / "regime_labels.json"
+    assert kept.keeps_state
+    assert replace(kept, keeps_state=False) == dry

@@ -81,6 +81,39 @@ async def test_fills_that_wait_together_are_one_commit_and_a_turn_each(desk: Cou
 
 
 @pytest.mark.asyncio
+async def test_news_that_the_same_pass_of_the_loop_brings_shares_a_commit(
+    desk: CountedDesk,
+) -> None:
+    """Answers are heard one after the other, each by a task of its own: the first one waits."""
+    first, second, third = desk.rest_orders()
+    taking = asyncio.create_task(desk.bus.run())
+    await asyncio.sleep(0)
+    desk.bus.hear(first)
+    for later in (second, third):
+        asyncio.get_running_loop().call_soon(desk.bus.hear, later)
+    async with asyncio.timeout(5):
+        await desk.bus.drained()
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+    assert [commit.count("FillBooked") for commit in desk.commits] == [3]
+
+
+@pytest.mark.asyncio
+async def test_a_stop_heard_while_news_waits_for_more_is_taken_first(desk: CountedDesk) -> None:
+    first, *_ = desk.rest_orders()
+    taking = asyncio.create_task(desk.bus.run())
+    await asyncio.sleep(0)
+    desk.bus.hear(first)
+    asyncio.get_running_loop().call_soon(desk.bus.hear, e.StopRequested("ann", "drill"))
+    async with asyncio.timeout(5):
+        await desk.bus.drained()
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+    assert isinstance(desk.told[0].event, e.StopRequested)
+    assert desk.booked() == [first.execution_id]
+
+
+@pytest.mark.asyncio
 async def test_a_commit_takes_no_more_than_its_measure(desk: CountedDesk) -> None:
     desk.rest_orders()
     for nth in range(1, NEWS_AT_ONCE + 2):

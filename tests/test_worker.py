@@ -5,19 +5,23 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import msgspec
 import pytest
 
+from atlas_daemon.bars import files
 from atlas_daemon.core.brain import KEY_VARIABLES, FailureKind, SignalsRequest, WorkerReply
 from atlas_daemon.core.values import Regime
 from atlas_daemon.paper import server as paper_server
 from atlas_daemon.paper.calendar import Calendar
 from atlas_daemon.paper.replay import ReplayMarket
+from atlas_daemon.strategy.regime import EMPTY, grow, read_track
 from atlas_daemon.worker import answer
-from tests.bars.builders import a_series, sessions, write_bars
+from tests.bars.builders import a_bar, a_series, sessions, write_bars
+from tests.strategy.markets import SMALL, a_market
 from tests.worker_requests import DAY, a_request, answered, refused
 
 
@@ -152,7 +156,8 @@ def test_a_stale_regime_is_passed_on_and_said(tmp_path, made_up):
         ({"source": "file:\0"}, "config", "no such file"),
         ({"regime": "file:\0"}, "data", "cannot be read as a regime"),
         ({"signal_day": date(1, 1, 1)}, "config", "there are no bars of 0001-01-01"),
-        ({"regime": "jump_model"}, "config", "jump_model is not available in this version"),
+        ({"regime": "jump_model"}, "data", "regime.source jump_model: SPY: the same close 5 times"),
+        ({"regime": "jump_model:x"}, "config", "regime.source: 'jump_model:x' is none of"),
         ({"signal_day": date(2024, 2, 1)}, "data", "ends on 2024-01-31"),
         ({"signal_day": date(2014, 2, 3)}, "data", "no bars for 2014-02-03"),
     ],
@@ -194,6 +199,57 @@ def test_the_process_answers_one_line_of_json_and_ends_with_0(made_up, regime):
     reply = msgspec.json.decode(done.stdout, type=WorkerReply)
     assert reply == answer(msgspec.json.encode(request), {})
     assert reply.ok is (regime != "jump_model")
+
+
+@pytest.fixture
+def market(tmp_path):
+    """AAA, and SPY with a history that a small model can be fitted to."""
+    days, closes = a_market(520)
+    rows = [a_bar(day, "SPY", close) for day, close in zip(days, closes, strict=True)]
+    return write_bars(tmp_path / "bars.parquet", [*rows, *a_series("AAA", [100.0] * 260)])
+
+
+def test_the_model_gives_the_regime_of_the_signal_session(market):
+    got = answered(market, universe="AAA", regime="jump_model", model=SMALL)
+    days, closes = a_market(520)
+    told = read_track(grow(EMPTY, days, closes, SMALL), DAY, SMALL)
+    assert (got.regime, got.regime_as_of) == (told.regime, DAY)
+    assert (got.regime_raw, got.regime_confirmed) == (told.raw, told.confirmed)
+    assert any(note.startswith("the model says ") for note in got.notes)
+    assert answered(market, universe="AAA").regime_raw is None
+
+
+def test_a_daily_update_reads_no_more_bars_than_the_scan(market, tmp_path, monkeypatch):
+    model = replace(SMALL, state_path=str(tmp_path / "labels.json"), keeps_state=True)
+    ask = {"universe": "AAA", "regime": "jump_model", "model": model}
+    answered(market, signal_day=date(2024, 1, 30), **ask)
+    reads = []
+    load = files.load_bars
+    monkeypatch.setattr(files, "load_bars", lambda *words: reads.append(words) or load(*words))
+    warm = answered(market, **ask)
+    assert len(reads) == 1
+    assert warm == answered(market, universe="AAA", regime="jump_model", model=SMALL)
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ({"close": 0.0}, "SPY of {bars}: a price that is empty, zero or negative on 2024-01-31"),
+        ({"close": None}, "SPY of {bars}: a price that is empty, zero or negative on 2024-01-31"),
+        ({"close": 1e6, "high": 1e6}, "on 2024-01-31: a bad row, or a split that is not booked"),
+        ({"date": date(2024, 1, 27)}, "last bar is 2024-01-30, not the signal session 2024-01-31"),
+    ],
+    ids=["zero", "empty", "jump", "stale"],
+)
+def test_a_benchmark_that_fails_a_check_leaves_no_regime(tmp_path, last, words):
+    days, closes = a_market(520)
+    rows = [a_bar(day, "SPY", close) for day, close in zip(days, closes, strict=True)]
+    rows[-1] |= last
+    path = write_bars(tmp_path / "bars.parquet", [*rows, *a_series("AAA", [100.0] * 260)])
+    kind, error = refused(path, universe="AAA", regime="jump_model", model=SMALL)
+    assert kind is FailureKind.DATA
+    assert error.startswith("regime.source jump_model: ")
+    assert words.format(bars=path) in error
 
 
 def test_bars_from_a_file_load_neither_the_sdk_nor_pandas(made_up):
@@ -242,6 +298,27 @@ async def test_the_data_api_and_the_file_behind_it_give_the_same_answer(tmp_path
     assert told.ok, told.error
     assert [pick.symbol for pick in told.answer.picks] == ["AAA", "BBB"]
     assert told.answer == answered(path, universe="AAA,BBB")
+
+
+@pytest.mark.asyncio
+@pytest.mark.filterwarnings("ignore:websockets.legacy is deprecated")
+async def test_the_model_reads_the_same_regime_off_the_data_api(market):
+    """The whole history of one symbol over HTTP; its closes come rounded, its labels do not."""
+    now = datetime(2024, 2, 1, 13, 30, tzinfo=UTC)
+    broker = await paper_server.start(
+        paper_server.PaperConfig(
+            market=ReplayMarket(market, 1, None, DAY, DAY), calendar=Calendar(), starts_at=now
+        )
+    )
+    ask = {"universe": "AAA", "regime": "jump_model", "model": SMALL}
+    try:
+        request = a_request(market, source="alpaca", data_url=broker.url, asked_at=now, **ask)
+        keys = dict(zip(KEY_VARIABLES, (broker.key, broker.secret), strict=True))
+        told = await asyncio.to_thread(answer, msgspec.json.encode(request), keys)
+    finally:
+        await broker.stop()
+    assert told.ok, told.error
+    assert told.answer == answered(market, **ask)
 
 
 def test_the_clock_of_the_asker_counts_where_it_is_given(made_up):

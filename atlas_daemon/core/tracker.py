@@ -9,6 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from . import events as e
+from .asking import ask_figures, may_ask
 from .effects import Effect, FetchOrder, ReopenStream
 from .orders import BROKER_NEWS, Order, OrderNews, OrderStatus, step
 from .policy import Policy
@@ -140,8 +141,14 @@ def on_order_not_found(
 def on_frame_unread(
     state: State, event: e.FrameUnread, policy: Policy
 ) -> Iterator[e.Event | Effect]:
-    """It may have been news of an order: ask after every open one. A flood is told as one."""
-    yield from _tell_unread(state, f"the latest: {event.detail}")
+    """It may have been news: ask after every open order, and where none is after the account.
+
+    What undoes an execution (trade_bust) is of an order that is done. A flood is told as one.
+    """
+    told = list(_tell_unread(state, f"the latest: {event.detail}"))
+    yield from told
+    if told and not any(state.open_orders()) and may_ask(state, policy):
+        yield from ask_figures(state, {policy.benchmark})
 
 
 def _tell_unread(state: State, what: str) -> Iterator[e.Event | Effect]:

@@ -48,6 +48,7 @@ class Reset(msgspec.Struct, forbid_unknown_fields=True):
 
     key: str | None = None
     cash: Decimal | None = None
+    new_keys: bool = False
 
 
 class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
@@ -112,6 +113,7 @@ async def show_state(request: web.Request) -> web.Response:
 def _short(account: Account) -> wire.Json:
     return {
         "id": account.id,
+        "number": account.number,
         "key": account.key,
         "cash": refusals.plain(account.cash),
         "positions": {p.symbol: refusals.plain(p.qty) for p in account.positions.values()},
@@ -258,13 +260,17 @@ async def open_account(request: web.Request) -> web.Response:
 
 
 async def reset_account(request: web.Request) -> web.Response:
-    """POST /_admin/accounts/reset: everything gone, fresh cash, a new account number."""
+    """POST /_admin/accounts/reset: everything gone, fresh cash, a new account number.
+
+    With `new_keys` the answer is the only place that tells the new secret.
+    """
     desk = request.app[DESK]
     wanted = await _read(request, Reset)
     _check_dollars(wanted.cash)
     desk.settle()
     account = _account(desk, wanted.key)
-    return reply(_short(desk.reset_account(account.key, wanted.cash)))
+    fresh = desk.reset_account(account.key, wanted.cash, new_keys=wanted.new_keys)
+    return reply(_short(fresh) | ({"secret": fresh.secret} if wanted.new_keys else {}))
 
 
 async def happen(request: web.Request) -> web.Response:
@@ -301,7 +307,7 @@ def _check_dollars(amount: Decimal | None) -> None:
 
 
 def _account(desk: Desk, key: str | None) -> Account:
-    account = desk.exchange.by_key.get(key or desk.config.key)
+    account = desk.exchange.by_key.get(key or desk.key)
     if account is None:
         raise refusals.not_found("account not found")
     return account

@@ -146,12 +146,12 @@ def page_of(market: Market, calendar: Calendar, wanted: BarsRequest, now: dateti
                 if is_past or not wanted.start <= bar.at <= wanted.end:
                     continue
                 if count == wanted.limit:
-                    return page, _token(*_place(page, symbol, last))
+                    return page, token_of(*_place(page, symbol, last))
                 page.setdefault(symbol, []).append(bar)
                 count, last = count + 1, bar.at
             sessions += 1
             if wanted.timeframe.unit == "minute" and sessions >= SESSIONS_MAX and last:
-                return page, _token(symbol, last)
+                return page, token_of(symbol, last)
     return page, None
 
 
@@ -292,7 +292,8 @@ def read_token(text: str) -> tuple[str, datetime] | None:
     return symbol, moment
 
 
-def _token(symbol: str, at: datetime) -> str:
+def token_of(symbol: str, at: datetime) -> str:
+    """The token of a page that ended with that symbol's bar or print."""
     return base64.urlsafe_b64encode(f"{symbol}|{at.isoformat()}".encode()).decode()
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import ROUND_UP, Decimal
 
 from atlas_daemon.paper.accounts import Account
@@ -80,7 +80,8 @@ class Fee:
 def fees_of(account: Account, at: datetime) -> list[Fee]:
     """What the sells of `at`'s New York day cost; nothing once that has been charged."""
     day = at.astimezone(NEW_YORK).date()
-    sells = _sells_since(account, datetime.combine(day, time(), NEW_YORK), day)
+    midnight = datetime.combine(day, time(), NEW_YORK).astimezone(UTC)
+    sells = _sells_since(account, midnight, day)
     if not sells:
         return []
     proceeds = sum(((s.qty or ZERO) * (s.price or ZERO) for s in sells), ZERO)

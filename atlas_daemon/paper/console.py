@@ -227,6 +227,9 @@ class Console:
         elif kind == "account_blocked":
             for account in self._exchange.by_key.values():
                 account.is_blocked = self.faults.condition(kind) is not None
+        elif kind == "trading_blocked":
+            for account in self._exchange.by_key.values():
+                account.is_trading_blocked = self.faults.condition(kind) is not None
         elif kind == "connection_refused" and armed.is_on:
             self.cut_streams()
         elif armed.fault.spec.place is Place.ORDER and not armed.is_on:

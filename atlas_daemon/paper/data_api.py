@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from aiohttp import web
 
-from atlas_daemon.paper import actions, bars, query, refusals, wire
+from atlas_daemon.paper import actions, bars, query, refusals, ticks, wire
 from atlas_daemon.paper.desk import Desk
 from atlas_daemon.paper.gate import DESK, reply
 from atlas_daemon.paper.market import MarketQuote, MarketTrade, TimedBar
@@ -27,11 +27,15 @@ def routes() -> list[web.RouteDef]:
     """Method, path and handler of each data endpoint."""
     return [
         web.get("/v2/stocks/bars", many_bars),
+        web.get("/v2/stocks/quotes", past_quotes),
+        web.get("/v2/stocks/trades", past_trades),
         web.get("/v2/stocks/quotes/latest", latest_quotes),
         web.get("/v2/stocks/trades/latest", latest_trades),
         web.get("/v2/stocks/bars/latest", latest_bars),
         web.get("/v2/stocks/snapshots", snapshots),
         web.get("/v2/stocks/{symbol}/bars", one_symbols_bars),
+        web.get("/v2/stocks/{symbol}/quotes", past_quotes),
+        web.get("/v2/stocks/{symbol}/trades", past_trades),
         web.get("/v2/stocks/{symbol}/quotes/latest", latest_quote),
         web.get("/v2/stocks/{symbol}/trades/latest", latest_trade),
         web.get("/v2/stocks/{symbol}/bars/latest", latest_bar),
@@ -57,22 +61,8 @@ def _bars_page(
     request: web.Request, symbols: tuple[str, ...]
 ) -> tuple[dict[str, list[wire.Json]], str | None]:
     desk, asked = request.app[DESK], request.query
-    now = desk.exchange.now
     timeframe = bars.read_timeframe(asked.get("timeframe", ""))
-    feed = asked.get("feed", "") or "sip"
-    if feed not in HISTORICAL_FEEDS:
-        raise bars.refused(f"invalid feed: {feed[:40]}")
-    _check_currency(asked)
-    _check_asof(asked)
-    is_delayed = feed == "sip" and desk.config.sip_delay_min > 0
-    newest = now - timedelta(minutes=desk.config.sip_delay_min) if is_delayed else now
-    end = bars.read_moment(asked, "end", is_end=True) or newest
-    today = bars.midnight(now.astimezone(NEW_YORK).date())
-    start = bars.read_moment(asked, "start") or min(today, end)
-    if end < start:
-        raise bars.refused("end should not be before start")
-    if end > newest and is_delayed:
-        raise refusals.RefusedError(403, {"message": _SIP_REFUSED})
+    start, end = _span(desk, asked)
     wanted = bars.BarsRequest(
         symbols=symbols,
         timeframe=timeframe,
@@ -83,8 +73,59 @@ def _bars_page(
         ascending=_is_ascending(asked),
         resume=bars.read_token(asked.get("page_token", "")),
     )
-    page, token = bars.page_of(desk.exchange.market, desk.exchange.calendar, wanted, now)
+    exchange = desk.exchange
+    page, token = bars.page_of(exchange.market, exchange.calendar, wanted, exchange.now)
     return {symbol: [bars.shown(bar) for bar in rows] for symbol, rows in page.items()}, token
+
+
+async def past_trades(request: web.Request) -> web.Response:
+    """GET /v2/stocks/trades and /v2/stocks/{symbol}/trades."""
+    exchange = request.app[DESK].exchange
+    tape = ticks.Tape(exchange.market.trade, _trade)
+    page = ticks.page_of(tape, exchange.calendar, _ticks_wanted(request), exchange.now)
+    return reply(ticks.answer(request, page, "trades"))
+
+
+async def past_quotes(request: web.Request) -> web.Response:
+    """GET /v2/stocks/quotes and /v2/stocks/{symbol}/quotes."""
+    exchange = request.app[DESK].exchange
+    tape = ticks.Tape(exchange.market.quote, _quote)
+    page = ticks.page_of(tape, exchange.calendar, _ticks_wanted(request), exchange.now)
+    return reply(ticks.answer(request, page, "quotes"))
+
+
+def _ticks_wanted(request: web.Request) -> ticks.TicksRequest:
+    asked = request.query
+    one = request.match_info.get("symbol")
+    start, end = _span(request.app[DESK], asked)
+    return ticks.TicksRequest(
+        symbols=(bars.checked_symbol(one),) if one else bars.read_symbols(asked),
+        start=start,
+        end=end,
+        limit=bars.read_number(asked, "limit", 1000, bars.BARS_MAX),
+        ascending=_is_ascending(asked),
+        resume=bars.read_token(asked.get("page_token", "")),
+    )
+
+
+def _span(desk: Desk, asked: query.Query) -> tuple[datetime, datetime]:
+    """Start and end of what a historical feed is asked for. Raises RefusedError (400, 403)."""
+    feed = asked.get("feed", "") or "sip"
+    if feed not in HISTORICAL_FEEDS:
+        raise bars.refused(f"invalid feed: {feed[:40]}")
+    _check_currency(asked)
+    _check_asof(asked)
+    now = desk.exchange.now
+    is_delayed = feed == "sip" and desk.config.sip_delay_min > 0
+    newest = now - timedelta(minutes=desk.config.sip_delay_min) if is_delayed else now
+    end = bars.read_moment(asked, "end", is_end=True) or newest
+    today = bars.midnight(now.astimezone(NEW_YORK).date())
+    start = bars.read_moment(asked, "start") or min(today, end)
+    if end < start:
+        raise bars.refused("end should not be before start")
+    if end > newest and is_delayed:
+        raise refusals.RefusedError(403, {"message": _SIP_REFUSED})
+    return start, end
 
 
 def _adjustment(text: str) -> str:

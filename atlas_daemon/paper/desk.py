@@ -166,7 +166,7 @@ class Desk:
         updates = self.exchange.advance(at, until_news=self.console.waits_for_news)
         if updates or self._is_changed:
             # Nobody is told what a kill could make undone.
-            self._write_down(everywhere=False)
+            self.write_down(everywhere=False)
         for update in updates:
             self.publish(update)
             self.console.saw(update)
@@ -223,7 +223,7 @@ class Desk:
         if now - self._saved_at < every_s:
             return False
         self._saved_at = now
-        self._write_down(everywhere=True)
+        self.write_down(everywhere=True)
         if self._failure is not None:
             raise self._failure
         return self._file is not None
@@ -259,7 +259,8 @@ class Desk:
         self.settle()
         engine.watch_every = usual
 
-    def _write_down(self, *, everywhere: bool) -> None:
+    def write_down(self, *, everywhere: bool = True) -> None:
+        """Append what is not in the state file yet; `has_failed` tells where that cannot be."""
         self._is_changed = False
         if self._file is None or self._failure is not None:
             self.recorder.forget()

@@ -23,6 +23,8 @@ from atlas_daemon.paper.matching import NEW_YORK
 
 _CENT, _SMALL = Decimal("0.01"), Decimal("0.0001")
 _ONE = Decimal(1)
+_MOST = Decimal(10) ** 9
+"""No price is higher, whatever was done to it."""
 _DAY_BEGINS_AT = time(4)
 SPLITS = ("forward_split", "reverse_split")
 _ENDS = ("name_change", "cash_merger", "stock_merger", "stock_and_cash_merger", "worthless_removal")
@@ -127,7 +129,8 @@ class DistortedMarket:
         """How many shares one old share has become by then."""
         shares = _ONE
         for action in self._actions:
-            is_split = action.symbol == symbol and action.kind in SPLITS
+            is_its = self._origin(action.symbol) == self._origin(symbol)
+            is_split = is_its and action.kind in SPLITS
             if is_split and action.ratio is not None and _effective_at(action) <= at:
                 shares *= action.ratio
         return shares
@@ -174,6 +177,6 @@ def _effective_at(action: CorporateAction) -> datetime:
 
 
 def _scaled(price: Decimal, factor: Decimal) -> Decimal:
-    value = price * factor
+    value = min(price * factor, _MOST)
     step = _CENT if value >= 1 else _SMALL
     return max(value.quantize(step, ROUND_HALF_EVEN), step)

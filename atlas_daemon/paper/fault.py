@@ -249,10 +249,10 @@ _CHECKS: dict[str, Callable[[object], str]] = {
     "to_symbol": _symbol,
     "close": _hour,
     "share": _within(0, 1, above=True),
-    "factor": _within(0, 1000, above=True),
-    "ratio": _within(0, 1000, above=True),
+    "factor": _within(0.001, 1000),
+    "ratio": _within(0.001, 1000),
     "amount": _dollars,
     "per_share": _dollars,
-    "price": _within(0, 1e7, above=True),
+    "price": _within(0.0001, 1e7),
     "qty": _within(-1e9, 1e9),
 }

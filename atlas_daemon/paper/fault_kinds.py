@@ -141,6 +141,9 @@ def _answers() -> Iterator[FaultKind]:
     yield condition(
         "account_blocked", "the accounts are blocked: every new order is refused with 403"
     )
+    yield condition(
+        "trading_blocked", "the accounts are blocked for trading only, with the same refusals"
+    )
 
 
 def _stream() -> Iterator[FaultKind]:

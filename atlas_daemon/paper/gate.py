@@ -25,6 +25,8 @@ SECRET_HEADER = "APCA-API-SECRET-KEY"  # noqa: S105 - a header's name
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_DATA_PATHS = ("/v2/stocks", "/v1/corporate-actions")
+"""The data API's: a key has a budget of its own there."""
 _STREAM_PATH = "/stream"
 _PAGE_PATHS = frozenset({"/", "/page.css", "/page.js"})
 _HTML_401 = (
@@ -114,7 +116,10 @@ async def _pass(
 ) -> web.StreamResponse:
     if request.path.startswith("/_admin") or request.path in _PAGE_PATHS:
         _check_local(request)
-        return await handler(request)
+        response = await handler(request)
+        if request.method != "GET":
+            desk.write_down()
+        return response
     if not desk.console.is_reachable:
         return request_faults.reset(request)
     if request.path.startswith(_STREAM_PATH):
@@ -126,7 +131,8 @@ async def _pass(
     if desk.account_with(key, secret) is None:
         raise refusals.unauthorized()
     desk.settle()
-    _count(request.app[LIMITS], desk, key, headers)
+    budget = f"{key} data" if request.path.startswith(_DATA_PATHS) else key
+    _count(request.app[LIMITS], desk, budget, headers)
     if not desk.faults.armed:
         return await _handled(request, handler, desk)
     return await _troubled(request, handler, desk, headers)
@@ -157,8 +163,8 @@ async def _handled(request: web.Request, handler: Handler, desk: Desk) -> web.St
             desk.settle()
 
 
-def _count(windows: dict[str, Window], desk: Desk, key: str, headers: dict[str, str]) -> None:
-    """Take one request off the key's budget and say so in headers. Raises RefusedError (429)."""
+def _count(windows: dict[str, Window], desk: Desk, budget: str, headers: dict[str, str]) -> None:
+    """Take one request off a budget and say so in headers. Raises RefusedError (429)."""
     limit = desk.config.rate_limit_per_min
     if limit <= 0:
         return
@@ -166,9 +172,9 @@ def _count(windows: dict[str, Window], desk: Desk, key: str, headers: dict[str, 
     passed_s = desk.config.monotonic()
     minute = math.floor(passed_s / 60)
     reset_in_s = math.ceil((minute + 1) * 60 - passed_s)
-    window = windows.get(key)
+    window = windows.get(budget)
     if window is None or window.minute != minute:
-        window = windows[key] = Window(minute)
+        window = windows[budget] = Window(minute)
     window.used += 1
     headers["X-RateLimit-Limit"] = str(limit)
     headers["X-RateLimit-Remaining"] = str(max(limit - window.used, 0))

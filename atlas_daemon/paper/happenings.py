@@ -18,7 +18,7 @@ from atlas_daemon.paper.exchange import Exchange
 from atlas_daemon.paper.fault import Fault
 from atlas_daemon.paper.market import CorporateAction
 from atlas_daemon.paper.matching import NEW_YORK
-from atlas_daemon.paper.orders import CENT, ZERO, Order, Side, Status
+from atlas_daemon.paper.orders import CENT, SHARE_STEP, ZERO, Order, Side, Status
 
 BY_HAND = "by-hand-"
 """How the client order ids of foreign orders and manual trades begin."""
@@ -162,12 +162,13 @@ def _dividend(fault: Fault, stage: Stage) -> str:
 
 
 def _unexplained_cash(fault: Fault, stage: Stage) -> str:
-    stage.account(fault).cash += fault.amount or ZERO
-    return f"{refusals.plain(fault.amount or ZERO)} dollars, untold"
+    amount = (fault.amount or ZERO).quantize(CENT)
+    stage.account(fault).cash += amount
+    return f"{refusals.plain(amount)} dollars, untold"
 
 
 def _unexplained_shares(fault: Fault, stage: Stage) -> str:
-    account, qty = stage.account(fault), fault.qty or ZERO
+    account, qty = stage.account(fault), (fault.qty or ZERO).quantize(SHARE_STEP)
     position = account.positions.get(fault.symbol)
     left = account.existing_qty(fault.symbol) + qty
     if left < account.held_qty(fault.symbol):

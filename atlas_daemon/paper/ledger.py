@@ -64,7 +64,8 @@ async def show_account(request: web.Request) -> web.Response:
     if desk.exchange.engine.like_live.fees:
         pending = sum((fee.amount for fee in charges.fees_of(account, now)), ZERO)
     figures = desk.exchange.figures(account)
-    moved = _moved_today(account, datetime.combine(today, time(), NEW_YORK))
+    midnight = datetime.combine(today, time(), NEW_YORK).astimezone(UTC)
+    moved = _moved_today(account, midnight)
     return reply(wire.account(account, figures, balance_asof, pending, moved))
 
 
@@ -132,11 +133,10 @@ async def list_activities(request: web.Request) -> web.Response:
         after, until = midnight - 1, midnight + _DAY_NS
     token = asked.get("page_token", "")
     for entry in past.activities_within(account, token, direction, after, until):
-        at = wire.moment_ns(entry.at)
         if (
             not is_wanted(entry.kind)
-            or (after is not None and at <= after)
-            or (until is not None and at >= until)
+            or (after is not None and wire.moment_ns(entry.at) <= after)
+            or (until is not None and wire.moment_ns(entry.at) >= until)
             or (order_id and entry.order_id != order_id)
         ):
             continue

@@ -73,7 +73,7 @@ def _asset(request: web.Request, name: str, kind: str) -> web.Response:
 
 def _check_host(request: web.Request) -> None:
     """Refuse a name that is not this machine's own. Raises RefusedError."""
-    host = request.host
+    host = request.headers.get("Host", "")
     name = host if host.endswith("]") else host.rsplit(":", 1)[0]
     name = name.strip("[]").lower()
     if name not in _OWN_NAMES and not (name.startswith("127.") and name.count(".") == 3):

@@ -284,3 +284,27 @@ def test_members_of_the_index_at_the_time(real):
     got = planned("--date", "2020-03-15", *words, "--regime", "CRASH")
     assert [pick["symbol"] for pick in got["picks"]] == ["DLR", "GIS", "EQIX", "LLY", "WEC", "CLX"]
     assert got["orders"] == []
+
+
+@real_data
+@pytest.mark.parametrize(
+    ("day", "regime", "allocation"),
+    [
+        ("2020-03-15", "CRASH", "0"),
+        ("2024-02-01", "TREND_BULL", "1"),
+        ("2024-08-01", "TREND_NEUTRAL", "0.7"),
+    ],
+)
+def test_the_regime_of_a_real_day_is_the_models(real, day, regime, allocation):
+    got = planned("--date", day, "--universe", "AAPL,IBM", "--holdings", "AAPL=10")
+    assert (got["regime"], got["allocation"]) == (regime, allocation)
+    assert got["regime_as_of"] == got["signal_session"]
+    assert any(note.startswith(f"the model says {regime} since") for note in got["notes"])
+    if regime == "CRASH":
+        assert of(got["orders"], "side", "qty", "symbol") == [("sell", "10", "AAPL")]
+
+
+def test_a_model_without_enough_bars_is_refused_with_the_way_out(made_up):
+    line = failed(*THEN, code=1)
+    assert line.startswith("regime.source jump_model: SPY: ")
+    assert line.endswith("(or give --regime for this dry run)")

@@ -63,6 +63,8 @@ Three clients that Alpaca has published walk the local broker over TCP, each by 
 {steps} steps, and say what they parsed; a fourth walk asks every endpoint by plain requests.
 Each answer is held against Alpaca's OpenAPI documents (alpaca-mcp-server 2.4.0): types, required
 keys, words, and no key that they do not know.
+The other way round, each request of our own client is compared with the bytes that alpaca-py sends
+for the same call (`tests/conformance/test_same_requests.py` lists what may differ, and why).
 
 | walker | version |
 |---|---|

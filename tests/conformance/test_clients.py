@@ -27,10 +27,3 @@ def test_a_client_parses_what_the_broker_means(walks, client, step) -> None:
 def test_our_own_walk_meets_no_surprise(walks) -> None:
     assert walks[PLAIN].failure == ""
     assert walks[PLAIN].steps == []
-
-
-def test_alpacas_client_walks_from_order_to_stream_fill_to_cancel(walks) -> None:
-    told = {step["step"]: step for step in walk_of(walks, "alpaca-py").steps}
-    journey = ("market_order", "market_fill", "order_by_id", "limit_order", "open_orders", "cancel")
-    for step in journey:
-        assert [told[step]] == expected("alpaca-py", step)

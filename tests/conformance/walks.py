@@ -120,7 +120,7 @@ async def _plain_walk() -> Walk:
             (plain_walk.walk_the_stream, {}),
             (plain_walk.walk_through_days, EVENTFUL | {"market": eventful_market()}),
             (plain_walk.walk_at_night, {"starts_at": NIGHT}),
-            (plain_walk.walk_too_fast, {"rate_limit_per_min": 1}),
+            (plain_walk.walk_too_fast, {"rate_limit_per_min": 1, "monotonic": lambda: 60.0}),
         ):
             async with _tapped(**settings) as (running, tap):
                 walk.routes |= _routes(running)

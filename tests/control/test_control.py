@@ -16,7 +16,7 @@ from atlas_daemon.core.errors import AccountBusyError, ConfigError
 from atlas_daemon.core.values import Regime
 from atlas_daemon.journal import JournalFullError
 
-from .desk import Desk, DeskThread, settings_in
+from .desk import SIGNAL_DAY, Desk, DeskThread, settings_in
 
 
 @pytest.fixture
@@ -148,6 +148,30 @@ def test_adopt_takes_over_one_symbol_or_all(settings, path):
             ask(path, "adopt", by="ann", symbol="ZZZ")
         with pytest.raises(ControlError, match="a symbol or all"):
             ask(path, "adopt", by="ann", symbol="AAPL", all=True)
+
+
+def test_a_persons_word_on_the_regime_is_heard_as_of_the_last_session(settings, path):
+    with DeskThread(settings) as running:
+        told = ask(path, "regime", by="ann", regime="trend_bear")
+        seen = running.desk.state.regime
+    assert told == {"regime": "TREND_BEAR", "as_of": "2025-11-17", "run": None}
+    assert (seen.regime, seen.as_of) == (Regime.TREND_BEAR, SIGNAL_DAY)
+    assert seen.source == "set by ann"
+
+
+def test_a_regime_that_nobody_knows_changes_nothing(settings, path):
+    with DeskThread(settings) as running:
+        before = running.desk.state.regime
+        with pytest.raises(ControlError, match="the regime DOOM is none of TREND_BULL") as denied:
+            ask(path, "regime", by="ann", regime="doom")
+        assert running.desk.state.regime == before
+    assert denied.value.exit_code == 2
+
+
+def test_a_crash_that_a_person_calls_goes_to_cash_at_once(settings, path):
+    with DeskThread(settings, beats=20, regime=Regime.TREND_BULL):
+        told = ask(path, "regime", by="ann", regime="CRASH")
+    assert told["run"] == "crash-20251118"
 
 
 @pytest.mark.parametrize(

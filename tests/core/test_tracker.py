@@ -198,6 +198,13 @@ def test_s097_an_unreadable_frame_is_told_and_every_open_order_asked_after() -> 
     played.then(e.AlertRaised, fx.SendAlert, e.LookUpRequested, fx.FetchOrder)
 
 
+def test_a_frame_about_an_order_that_is_done_has_the_account_looked_at() -> None:
+    bust = e.FrameUnread("trade_bust of order x", "trade_bust")
+    played = given(a_state()).when(bust, at=NOW + secs(2))
+    played.then(e.AlertRaised, fx.SendAlert, e.FiguresRequested, fx.FetchFigures)
+    given(played.state).when(bust, at=NOW + secs(11)).then_nothing()
+
+
 def test_s097_a_flood_of_unreadable_frames_is_told_every_10_seconds_with_its_count() -> None:
     state = given(having(WORKING)).when(e.FrameUnread("no json", "")).state
     for _ in range(500):

@@ -242,7 +242,7 @@ async def test_a_sell_that_does_not_fill_shrinks_the_buys_to_the_cash_there_is(t
 @pytest.mark.asyncio
 async def test_a_sell_that_is_rejected_is_tried_again_and_buys_wait_for_its_money(tmp_path):
     async with a_scene(tmp_path, cash="500", held={"CCC": 100}) as scene:
-        await scene.fault(kind="reject_symbol", symbol="CCC", count=1)
+        await scene.fault(kind="reject_order", symbol="CCC", count=1)
         finished = await scene.is_finished(step_s=1)
         assert finished.outcome == "done"
         assert str(scene.order("r1-sell-CCC").status) == "rejected"

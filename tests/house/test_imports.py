@@ -44,6 +44,7 @@ def test_atlasd_run_carries_no_more_than_the_daemon_needs() -> None:
         "import atlas_daemon.app"
     )
     assert _heavy(carried) == set()
+    assert not {"rich", "pygments"} & carried  # for the terminal alone
     ours = {name for name in carried if name.startswith("atlas_daemon.")}
     others = ("atlas_daemon.bars", "atlas_daemon.paper", "atlas_daemon.strategy")
     assert {name for name in ours if name.startswith(others)} == set()

@@ -120,6 +120,11 @@ async def test_odd_addresses_are_answered_below_500():
                 json.loads(body)
 
 
+async def test_the_page_is_not_shown_to_who_names_no_host():
+    async with running() as client:
+        assert (await said(client, b"GET / HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.0 403")
+
+
 async def test_odd_methods_are_answered_below_500():
     async with running() as client:
         for method in ("GET", "POST", "DELETE", "PATCH", "PUT", "OPTIONS", "TRACE", "X"):

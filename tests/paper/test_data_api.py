@@ -133,6 +133,13 @@ async def test_young_sip_bars_need_a_subscription_and_the_default_end_is_old_eno
             assert (await client.ask("GET", "/v2/stocks/bars", params=old))[0] == 200
 
 
+async def test_the_data_api_has_a_budget_of_its_own():
+    async with running(rate_limit_per_min=2) as client:
+        paths = ("/v2/stocks/SPY/snapshot", "/v2/clock") * 3
+        answers = [(await client.ask("GET", path))[0] for path in paths]
+        assert answers == [200, 200, 200, 200, 429, 429]
+
+
 async def test_a_range_before_all_history_and_an_unknown_symbol_are_empty_answers():
     async with running() as client:
         nothing = {"bars": {}, "next_page_token": None}

@@ -178,6 +178,21 @@ def test_a_stop_that_is_reached_ends_the_profit_and_sells():
     assert stop.filled_avg_price == Decimal("89.90")
 
 
+def test_a_stop_that_is_reached_ends_the_profit_though_it_cannot_sell_yet():
+    world = World()
+    entry = world.submit(**a_bracket(stop_loss={"stop_price": "90", "limit_price": "89"}))
+    world.wait()
+    profit, stop = world.legs(entry)
+    world.market.move("SPY", world.now + SECOND, "80.00", "80.10")
+    world.wait()
+    assert (profit.status, stop.status) == ("canceled", "new")
+    assert world.events(stop) == ["new"]
+    assert world.account.held_qty("SPY") == 10
+    world.market.move("SPY", world.now + SECOND, "89.50", "89.60")
+    world.wait()
+    assert stop.filled_avg_price == Decimal("89.50")
+
+
 def test_a_partly_filled_profit_leaves_the_stop_the_rest():
     world = World(partial_fill_pct=1.0, seed=3, cash="100000")
     entry = world.submit(**a_bracket(qty="400"), time_in_force="gtc")

@@ -212,3 +212,32 @@ async def test_a_refusals_keys_are_in_alphabetical_order():
         body = an_order(side="sell", qty="9", type="limit", limit_price="120")
         _, refused = await client.ask("POST", "/v2/orders", json=body)
         assert " ".join(refused) == "available code existing_qty held_for_orders message symbol"
+
+
+@pytest.mark.parametrize("kind", ["account_blocked", "trading_blocked"])
+async def test_a_blocked_account_says_so_and_takes_no_order(kind):
+    async with running() as client:
+        assert (await client.ask("POST", "/_admin/faults", json={"kind": kind}))[0] == 200
+        account = await client.get("/v2/account")
+        assert account["trading_blocked"] is True
+        assert account["account_blocked"] is (kind == "account_blocked")
+        assert await client.ask("POST", "/v2/orders", json=an_order()) == (
+            403,
+            {"message": "forbidden."},
+        )
+        assert (await client.ask("DELETE", "/v2/positions/SPY"))[0] == 403
+        await client.ask("DELETE", "/_admin/faults")
+        await client.order()
+
+
+async def test_an_untradable_asset_cannot_be_liquidated_either():
+    async with running() as client:
+        fault = {"kind": "untradable_asset", "symbol": "SPY"}
+        assert (await client.ask("POST", "/_admin/faults", json=fault))[0] == 200
+        refused = (422, {"code": 42210000, "message": 'asset "SPY" is not tradable'})
+        assert await client.ask("POST", "/v2/orders", json=an_order()) == refused
+        assert await client.ask("DELETE", "/v2/positions/SPY") == refused
+        asset = await client.get("/v2/assets/SPY")
+        assert (asset["status"], asset["tradable"]) == ("inactive", False)
+        await client.ask("DELETE", "/_admin/faults")
+        await client.order()

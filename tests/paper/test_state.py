@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from atlas_daemon.paper import store
@@ -84,6 +84,7 @@ STEPS = st.one_of(
     st.tuples(st.just("buy"), SYMBOLS, st.integers(1, 3), st.sampled_from(["", "8.5", "99.95"])),
     st.tuples(st.just("sell"), SYMBOLS, st.integers(1, 3), st.sampled_from(["", "120"])),
     st.tuples(st.just("trail"), st.just("SPY"), st.integers(1, 2), st.just("")),
+    st.tuples(st.just("group"), st.just("SPY"), st.integers(1, 2), st.sampled_from(["103", "150"])),
     st.tuples(st.just("cancel"), SYMBOLS, st.integers(0, 5), st.just("")),
     st.tuples(st.just("replace"), SYMBOLS, st.integers(0, 5), st.just("")),
     st.tuples(st.just("move"), SYMBOLS, st.integers(-3, 3), st.just("")),
@@ -112,6 +113,14 @@ def live(desk: Desk, step: tuple[str, str, int, str], clock: Hand) -> None:
                     type="trailing_stop",
                     trail_price=2,
                 )
+            case "group":
+                submit(
+                    desk,
+                    qty=number,
+                    order_class="bracket",
+                    take_profit={"limit_price": price},
+                    stop_loss={"stop_price": "80"},
+                )
             case "cancel" | "replace":
                 orders = list(account.open.values())
                 if orders:
@@ -134,6 +143,10 @@ def live(desk: Desk, step: tuple[str, str, int, str], clock: Hand) -> None:
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@example(
+    steps=[("buy", "SPY", 2, ""), ("wait", "SPY", 60, ""), ("wait", "SPY", 20_000, "")],
+    is_swept=False,
+)
 @given(steps=st.lists(STEPS, max_size=25), is_swept=st.booleans())
 def test_a_file_tells_all_that_was_true_when_its_last_line_was_written(
     tmp_path_factory, steps, is_swept
@@ -375,6 +388,30 @@ async def test_an_order_that_cannot_be_written_down_is_not_answered(tmp_path, mo
                     await client.order()
                 with pytest.raises(store.StateFileError):
                     await client.broker.wait()
+
+
+@pytest.mark.asyncio
+async def test_what_the_side_door_did_is_in_the_file_when_it_answers(tmp_path):
+    path = tmp_path / "paper.state"
+    async with running(state_path=path) as client:
+        other = {"key": "PKTWO", "secret": "s", "cash": "1000"}
+        await client.ask("POST", "/_admin/accounts", json=other)
+        money = {"kind": "CSD", "amount": "250", "key": "PKTWO"}
+        assert (await client.ask("POST", "/_admin/events", json=money))[0] == 200
+        halt = {"kind": "halt", "symbol": "SPY"}
+        assert (await client.ask("POST", "/_admin/events", json=halt))[0] == 200
+        asked = {"new_keys": True, "cash": "70"}
+        status, fresh = await client.ask("POST", "/_admin/accounts/reset", json=asked)
+        assert status == 200
+        memory = store._memory(path, path.read_bytes())
+        told = {account.key: account for account in memory.accounts}
+        assert set(told) == {"PKTWO", fresh["key"]}
+        assert (told["PKTWO"].cash, told[fresh["key"]].cash) == (1250, 70)
+        assert told[fresh["key"]].secret == fresh["secret"]
+        assert memory.market.halted == ["SPY"]
+        keys = {"APCA-API-KEY-ID": fresh["key"], "APCA-API-SECRET-KEY": fresh["secret"]}
+        assert (await client.ask("GET", "/v2/account", headers=keys))[1]["cash"] == "70"
+        assert (await client.ask("GET", "/v2/account"))[0] == 401
 
 
 # A real process, a real kill.

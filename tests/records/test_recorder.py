@@ -1,3 +1,4 @@
+import errno
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from atlas_daemon.core import events as e
 from atlas_daemon.core.values import OrderId, Regime, RunId, Side, Symbol
 from atlas_daemon.journal.codec import EVENT_KINDS
 from atlas_daemon.records import Recorder
+from atlas_daemon.records.day_files import DayFiles
 from atlas_daemon.records.words import LEVELS, words
 from tests.journal.catalogue import an_event
 
@@ -34,6 +36,38 @@ def recorded(folder, *events, clock=None):
     recorder.on_turn(entries(*events))
     path = folder / f"execution_{DAY}.log"
     return [line[22:] for line in path.read_text().splitlines()[1:]] if path.exists() else []
+
+
+def test_a_turn_is_one_write_to_each_file_rows_first(tmp_path, monkeypatch):
+    written, append = [], DayFiles.append
+
+    def noted(self, name, text, **more):
+        written.append((name, len(text.splitlines())))
+        append(self, name, text, **more)
+
+    monkeypatch.setattr(DayFiles, "append", noted)
+    draft = a_draft()
+    recorder = Recorder(a_logger(tmp_path))
+    recorder.on_turn(entries(approved(draft), submitted(draft), filled(draft, "10", "100")))
+    assert [name for name, _ in written] == [f"trades_{DAY}.csv", f"execution_{DAY}.log"]
+    assert dict(written)[f"trades_{DAY}.csv"] == 2
+    lines = (tmp_path / f"execution_{DAY}.log").read_text().splitlines()
+    assert dict(written)[f"execution_{DAY}.log"] == len(lines) - 1, "but for the title"
+
+
+def test_what_a_turn_lost_to_a_full_disk_is_counted_by_the_line(tmp_path, monkeypatch):
+    def full(self, name, text, **more):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    draft = a_draft()
+    recorder = Recorder(a_logger(tmp_path))
+    with monkeypatch.context() as patched:
+        patched.setattr(DayFiles, "append", full)
+        recorder.on_turn(entries(approved(draft), submitted(draft)))
+    recorder.on_turn(entries(filled(draft, "10", "100"), first=4))
+    text = (tmp_path / f"execution_{DAY}.log").read_text()
+    assert "again: 2 tries failed, lines lost" in text
+    assert len((tmp_path / f"trades_{DAY}.csv").read_text().splitlines()) == 3, "no row is lost"
 
 
 def trades(folder):

@@ -229,6 +229,7 @@ TEXTS: tuple[tuple[str, RefusalKind], ...] = (
     ("client_order_id must be unique", RefusalKind.DUPLICATE_CLIENT_ORDER_ID),
     ("insufficient buying power", RefusalKind.INSUFFICIENT_BUYING_POWER),
     ("insufficient qty", RefusalKind.INSUFFICIENT_QTY),
+    ("not allowed to short", RefusalKind.INSUFFICIENT_QTY),
     ("wash trade", RefusalKind.WASH_TRADE),
     ("rejected by user request", RefusalKind.SUSPENDED_BY_USER),
     ("not fractionable", RefusalKind.NOT_FRACTIONABLE),

@@ -354,7 +354,7 @@ async def look_at_prices() -> None:
         first=minute(bars["SPY"][0].timestamp),
         close=number(bars["SPY"][0].close),
     )
-    request.end = datetime(2024, 2, 1, 17, tzinfo=UTC)
+    request.end = datetime(2024, 2, 1, 20, tzinfo=UTC)
     await say_refusal("recent_sip", data.get_stock_bars, request)
     symbols = {"symbol_or_symbols": ["SPY", "CHEAP"], "feed": DataFeed.IEX}
     quotes = await asyncio.to_thread(

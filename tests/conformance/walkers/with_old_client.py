@@ -296,7 +296,7 @@ async def look_at_prices(walk: Walk) -> None:
         close=number(first.c),
     )
     await walk.refuse(
-        "recent_sip", "get_bars", ["SPY"], TimeFrame.Day, end="2024-02-01T17:00:00Z", feed="sip"
+        "recent_sip", "get_bars", ["SPY"], TimeFrame.Day, end="2024-02-01T20:00:00Z", feed="sip"
     )
     quotes = await walk.call("get_latest_quotes", ["SPY", "CHEAP"], feed="iex")
     tell("quotes", bid=number(quotes["SPY"].bp), ask=number(quotes["SPY"].ap))

@@ -346,7 +346,7 @@ async function lookAtPrices() {
     first: minute(bars.SPY[0].t),
     close: text(bars.SPY[0].c),
   });
-  await refuse("recent_sip", () => stocks.stockBars({ ...asked, end: new Date("2024-02-01T17:00:00Z") }));
+  await refuse("recent_sip", () => stocks.stockBars({ ...asked, end: new Date("2024-02-01T20:00:00Z") }));
   const both = { symbols: "SPY,CHEAP", feed: "iex" };
   const { quotes } = await stocks.stockLatestQuotes(both);
   tell("quotes", { bid: text(quotes.SPY.bp), ask: text(quotes.SPY.ap) });

@@ -50,7 +50,7 @@ REFUSALS = [
     ("POST", 422, 42210000, "potential wash trade detected. use complex orders", {}, K.WASH_TRADE),
     ("POST", 403, 40310000, "new orders are rejected by user request", {}, K.SUSPENDED_BY_USER),
     ("POST", 403, 40310000, 'asset "X" is not fractionable', {}, K.NOT_FRACTIONABLE),
-    ("POST", 403, 40310000, "account is not allowed to short", {}, K.OTHER),
+    ("POST", 403, 40310000, "account is not allowed to short", {}, K.INSUFFICIENT_QTY),
     ("POST", 403, 40310000, "cost basis must be >= minimal amount of order 1", {}, K.OTHER),
     ("POST", 403, 40310000, "words nobody has seen", {}, K.OTHER),
     (

@@ -63,6 +63,23 @@ def test_a_stamped_moment_reads_back_as_itself(at: datetime) -> None:
     assert moment(stamp(at), "at") == at
 
 
+@given(
+    st.tuples(*(st.integers(0, most) for most in (9999, 13, 32, 24, 60, 60))),
+    st.from_regex(r"(\.\d{1,9})?", fullmatch=True),
+)
+def test_the_usual_spelling_of_a_moment_is_read_as_any_other(parts, fraction) -> None:
+    """The quick way and the careful way (which takes an offset) agree, also on what is no date."""
+    text = "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}".format(*parts) + fraction
+
+    def read(spelled: str) -> datetime | None:
+        try:
+            return moment(spelled, "at")
+        except WireError:
+            return None
+
+    assert read(f"{text}Z") == read(f"{text}+00:00")
+
+
 def test_a_naive_moment_is_never_stamped() -> None:
     with pytest.raises(WireError, match="no time zone"):
         stamp(datetime(2027, 2, 1))  # noqa: DTZ001
