@@ -101,7 +101,7 @@ def history(
 ) -> None:
     """Show the regimes of the past: a row for each change with its length, and a plot.
 
-    Each label is the one that was said at that session's close.
+    Each label rests on nothing later than its session's close.
     """
     settings = settings_for(config)
     if settings.regime.source != MODEL:

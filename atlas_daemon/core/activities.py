@@ -67,6 +67,20 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
         yield from ask_activities(state)
 
 
+def on_snapshot_reported(
+    state: State, event: e.SnapshotReported, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """Thaw what the broker shows as we have it again, and goes on to: its positions had lagged."""
+    if state.figures.snapshot is not event or not is_at_rest(state, None):
+        return
+    for symbol, since in sorted(state.figures.agreed_since.items()):
+        is_lasting = event.asked_at - since >= policy.grace
+        if is_lasting and symbol in state.frozen.keys() - state.overfilled:
+            yield e.DriftExplained(symbol)
+            text = f"{symbol}: the broker shows our quantity again; frozen no more"
+            yield e.AlertRaised("info", "drift", text)
+
+
 def on_activities_reported(
     state: State, event: e.ActivitiesReported, policy: Policy
 ) -> Iterator[e.Event | Effect]:

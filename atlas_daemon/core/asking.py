@@ -37,6 +37,8 @@ def ask_figures(
     yield FetchFigures(state.now, symbols, tuple(sorted(assets)))
 
 
+ACTIVITIES_AGAIN_AFTER = timedelta(seconds=15)
+"""A list that failed is asked for again so late: each question is several requests."""
 OVERLAP = timedelta(days=3)
 """Lists of activities reach back so far: some are dated by day, and told late."""
 
@@ -52,9 +54,9 @@ def may_ask_activities(state: State, policy: Policy) -> bool:
     is_answered = figures.activities_at is not None and (
         figures.activities_at >= figures.activities_asked_at
     )
-    if is_answered or "activities" in figures.failures:
-        return age >= policy.poll_blind_every
-    return age >= policy.answer_wait
+    if "activities" in figures.failures:
+        return age >= ACTIVITIES_AGAIN_AFTER
+    return age >= (policy.poll_blind_every if is_answered else policy.answer_wait)
 
 
 def ask_activities(state: State) -> Iterator[e.Event | Effect]:

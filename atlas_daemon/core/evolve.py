@@ -4,6 +4,7 @@ Recovery is this function folded over the journal, so nothing here may ever deci
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from . import events as e
@@ -23,7 +24,7 @@ from .state import (
     RunRecord,
     State,
 )
-from .values import Draft, Mode, Side
+from .values import ZERO, Draft, Mode, Side, Symbol
 
 Change = Callable[[State, Any], State]
 
@@ -69,7 +70,17 @@ def _snapshot_reported(state: State, event: e.SnapshotReported) -> State:
         is_first_look=figures.snapshot is None,
         failures=answered(state, "snapshot", "credentials"),
         clean_since=figures.clean_since or state.now,
+        agreed_since=_agreed_since(state, event) if state.frozen else {},
     )
+
+
+def _agreed_since(state: State, event: e.SnapshotReported) -> dict[Symbol, datetime]:
+    theirs, since = {p.symbol: p.qty for p in event.positions}, state.figures.agreed_since
+    return {
+        symbol: since.get(symbol, event.asked_at)
+        for symbol in state.frozen
+        if theirs.get(symbol, ZERO) == state.book.positions.get(symbol, ZERO)
+    }
 
 
 def _signals_reported(state: State, event: e.SignalsReported) -> State:

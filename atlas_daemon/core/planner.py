@@ -281,7 +281,7 @@ def _finish(
         text = f"{run.run_id} done: {report.achieved_pct:.1%} deployed" + (
             f" ({off})" if off else ""
         )
-        yield e.AlertRaised("info", "run", text)
+        yield e.AlertRaised("warning" if off else "info", "run", text)
     else:
         text = f"{run.run_id} degraded, goes on in the next session: {off}"
         yield e.AlertRaised("error", "run", text)

@@ -35,8 +35,7 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
     figures = state.figures
     is_busy = state.run is not None or any(state.open_orders())
     every = policy.reconcile_every if is_busy else policy.reconcile_idle_every
-    differs_at = figures.drift_at or figures.cash_differs_at
-    if figures.matched_at is None or state.mode is Mode.STARTING or differs_at:
+    if figures.matched_at is None or state.mode is Mode.STARTING or figures.differs_at:
         every = policy.poll_blind_every
     if figures.stream != "listening":
         every = min(every, policy.reconcile_every)
@@ -155,8 +154,8 @@ def on_stream_reported(
 ) -> Iterator[e.Event | Effect]:
     """A stream that opens or is lost: whatever happened in between is asked for."""
     if event.condition == "refused":
-        text = f"the order stream is refused: {event.detail}"
-        yield from alert_once(state, "error", "stream", text)
+        why = f"the order stream is refused: {event.detail}"
+        yield from alert_once(state, "error", "stream", why)
     if event.condition in ("listening", "lost"):
         yield from ask_figures(state, {policy.benchmark})
     yield from settle_mode(state, policy)
@@ -168,9 +167,12 @@ def on_fetch_failed(
     """No answer is no news: nothing is concluded, somebody is told."""
     if event.what == "signals":
         yield from alert_once(state, "critical", "signals", f"no signals: {event.detail}")
+    elif event.what == "activities" and state.figures.differs_at is not None:
+        text = f"what may explain a difference cannot be read: {event.detail}"
+        yield from alert_once(state, "error", "activities", text)
     elif event.what == "credentials":
-        text = f"the broker refuses our keys: {event.detail}"
-        yield from alert_once(state, "critical", "credentials", text)
+        why = f"the broker refuses our keys: {event.detail}"
+        yield from alert_once(state, "critical", "credentials", why)
     yield from settle_mode(state, policy)
 
 
@@ -264,7 +266,7 @@ def mode_of(state: State, policy: Policy) -> tuple[Mode, str]:
     ]
     if blocks:
         why = figures.failures.get("activities")
-        unread = [f"no activities: {why}"] if why and _differs_at(state) is not None else []
+        unread = [f"no activities: {why}"] if why and state.figures.differs_at is not None else []
         return Mode.REDUCE_ONLY, ", ".join((*blocks, *unread))
     if "credentials" in figures.failures:
         return Mode.REDUCE_ONLY, "the broker refuses our keys"
@@ -280,13 +282,9 @@ def mode_of(state: State, policy: Policy) -> tuple[Mode, str]:
     return Mode.REDUCE_ONLY, f"stream {figures.stream}"
 
 
-def _differs_at(state: State) -> datetime | None:
-    return state.figures.drift_at or state.figures.cash_differs_at
-
-
 def _is_refused_for_long(state: State, policy: Policy) -> bool:
-    refused_at = state.figures.refused_at
-    return refused_at is not None and state.now - refused_at >= policy.rival_wait
+    since = state.figures.refused_at
+    return since is not None and state.now - since >= policy.rival_wait
 
 
 def _name_foreign(state: State, event: e.SnapshotReported) -> Iterator[e.Event | Effect]:
@@ -389,9 +387,9 @@ def _cash_tolerance(state: State, policy: Policy) -> Decimal:
 
 
 def _ask_sessions(state: State) -> Iterator[e.Event | Effect]:
-    first = new_york_day(state.now)
+    today = new_york_day(state.now)
     yield e.SessionsRequested()
-    yield FetchSessions(first, first + timedelta(days=CALENDAR_DAYS))
+    yield FetchSessions(today, today + timedelta(days=CALENDAR_DAYS))
 
 
 def _hours(session: object) -> str:

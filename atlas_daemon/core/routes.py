@@ -58,6 +58,7 @@ ROUTES: Mapping[type[e.Event], tuple[Handler, ...]] = {
     e.OrderNotFound: (tracker.on_order_not_found, submitter.on_order_not_found),
     e.SnapshotReported: (
         halter.on_account_seen,
+        activities.on_snapshot_reported,
         reconciler.on_snapshot_reported,
         halter.on_snapshot_reported,
         planner.on_anything,

@@ -154,6 +154,8 @@ class Figures:
     matched_at: datetime | None = None
     drift_at: datetime | None = None
     drift_symbols: tuple[Symbol, ...] = ()
+    agreed_since: Mapping[Symbol, datetime] = field(default_factory=dict)
+    """Frozen symbols of which the broker shows our quantity again, and since which look."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """What failed when last asked for, and how."""
     first_matched_at: datetime | None = None
@@ -180,6 +182,11 @@ class Figures:
     """When the cancels of a halt were last asked for again."""
     suspension_asked_at: datetime | None = None
     is_shutting_down: bool = False
+
+    @property
+    def differs_at(self) -> datetime | None:
+        """Since when the books differ and nobody knows why; None where they do not."""
+        return self.drift_at or self.cash_differs_at
 
 
 @dataclass(frozen=True)

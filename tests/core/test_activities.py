@@ -410,6 +410,58 @@ def test_a_frozen_symbol_thaws_when_its_activity_comes_late() -> None:
     assert equal(world)
 
 
+def test_a_symbol_thaws_when_the_broker_shows_our_quantity_again_and_goes_on_to() -> None:
+    world = a_day()
+    world.held["B"] *= 2  # its positions tell of something else for a while
+    world.run(has(e.DriftFound))
+    world.held["B"] /= 2
+    frozen_at = world.now
+    world.run(has(e.DriftExplained))
+    assert world.now - frozen_at >= world.policy.grace
+    assert world.state.frozen == {}
+    assert equal(world)
+
+
+@pytest.mark.parametrize("is_overfilled", [False, True])
+def test_one_look_that_agrees_thaws_nothing_and_no_look_thaws_an_overfill(is_overfilled) -> None:
+    state = a_state(
+        book=holding(AAPL="10"),
+        frozen={Symbol("AAPL"): "we have 10, the broker has 12"},
+        overfilled=frozenset({Symbol("AAPL")} if is_overfilled else ()),
+    )
+    looks = [a_snapshot(positions=[a_position("AAPL", q)]) for q in ("10", "12", "10", "10")]
+    for seconds, look in zip((0, 6, 12, 13), looks, strict=True):
+        at = NOW + secs(seconds)
+        state = given(state).when(replace(look, asked_at=at), at=at).state
+        assert state.frozen
+    at = NOW + secs(18)
+    state = given(state).when(replace(looks[0], asked_at=at), at=at).state
+    assert bool(state.frozen) is is_overfilled
+
+
+def test_a_list_that_keeps_failing_is_asked_for_slowly_and_told_once() -> None:
+    state = a_state(
+        book=holding(AAPL="10"),
+        seen={
+            "snapshot": a_snapshot(positions=[a_position("AAPL", "12")]),
+            "drift_at": NOW,
+            "activities_at": NOW - secs(60),
+            "drift_symbols": (Symbol("AAPL"),),
+            "activities_asked_at": NOW,
+        },
+    )
+    asked, told = [], []
+    for second in range(1, 61):
+        at = NOW + secs(second)
+        failed = given(state).when(e.FetchFailed("activities", "reset"), at=at)
+        ticked = given(failed.state).when(e.Ticked(), at=at)
+        state = ticked.state
+        told += [alert for alert in failed.all(e.AlertRaised) if alert.key == "activities"]
+        asked += [second for _ in ticked.all(fx.FetchActivities)]
+    assert asked == [15, 30, 45, 60]
+    assert len(told) == 1
+
+
 KINDS = st.sampled_from(["FEE", "DIV", "CSD", "JNLC", "INT"])
 AMOUNTS = st.decimals("-50", "500", places=2)
 

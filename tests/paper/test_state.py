@@ -259,6 +259,21 @@ def test_a_file_is_bound_to_its_market_and_seed(tmp_path):
             a_desk(path, **other)
 
 
+def test_a_kill_amid_writing_a_file_anew_leaves_the_old_one_in_force(tmp_path, monkeypatch):
+    path = tmp_path / "paper.state"
+    desk = a_desk(path)
+    submit(desk, client_order_id="kept")
+    desk.clock.set(at=NOON + timedelta(seconds=30))
+    desk.settle()
+    desk.close()
+    (tmp_path / "paper.state.new").write_bytes(path.read_bytes()[:200])
+    monkeypatch.setattr(store, "OLD_VERSIONS_MAX", -1)
+    again = a_desk(path)
+    assert "kept" in again.exchange.by_key[again.key].by_client_id
+    again.close()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["paper.state"]
+
+
 def test_two_brokers_never_share_a_file(tmp_path):
     path = tmp_path / "paper.state"
     first = a_desk(path)
