@@ -8,15 +8,16 @@ but 0 and one line of JSON is our own mistake.
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from atlas_daemon.bars.checks import examine
-from atlas_daemon.bars.frame import Bars, as_price
+from atlas_daemon.bars.frame import Bars, as_price, day_of
 from atlas_daemon.core.brain import (
     BENCHMARK,
     KEY_VARIABLES,
@@ -31,7 +32,9 @@ from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.sessions import NYSE
 from atlas_daemon.core.values import Pick
 from atlas_daemon.strategy.momentum_52w import Rule, choose, rate
+from atlas_daemon.strategy.regime import Track
 from atlas_daemon.strategy.regime_file import RegimeReading, fixed_regime, read_regime
+from atlas_daemon.strategy.regime_source import Look, Series, model_track, read_model
 from atlas_daemon.strategy.targets_file import Target, read_targets, refuse_unknown
 from atlas_daemon.strategy.universe import ALL, Universe, resolve_universe
 
@@ -82,7 +85,6 @@ def decide(request: SignalsRequest, environment: Mapping[str, str]) -> SignalsAn
     if request.signal_day.year < OLDEST_YEAR:
         raise SignalsError(f"there are no bars of {request.signal_day}", FailureKind.CONFIG)
     load = _loader(request, environment)
-    reading = _regime(request, load)
     if request.strategy == "momentum_52w":
         bars, decision = _scan(request, load)
     elif request.strategy.startswith("file:"):
@@ -90,10 +92,11 @@ def decide(request: SignalsRequest, environment: Mapping[str, str]) -> SignalsAn
     else:
         text = f"strategy.source: {request.strategy!r} is neither momentum_52w nor file:PATH"
         raise SignalsError(text, FailureKind.CONFIG)
+    reading = _regime(request, _benchmark_look(request, environment, bars))
     wanted = [BENCHMARK, *(pick.symbol for pick in decision.picks), *request.held]
     closes = _closes(bars, wanted, request.signal_day)
     without = sorted(set(map(_spelled, wanted)) - set(closes))
-    notes = list(decision.notes)
+    notes = [*decision.notes, *reading.notes]
     if without:
         notes.append(f"no as-traded close on {request.signal_day}: {', '.join(without)}")
     if reading.as_of < request.signal_day:
@@ -107,7 +110,20 @@ def decide(request: SignalsRequest, environment: Mapping[str, str]) -> SignalsAn
         notes=tuple(notes),
         regime=reading.regime,
         regime_as_of=reading.as_of,
+        regime_raw=reading.raw,
+        regime_confirmed=reading.confirmed,
     )
+
+
+def regime_track(
+    request: SignalsRequest, environment: Mapping[str, str]
+) -> tuple[Track, tuple[str, ...]]:
+    """Return what the model says of every session up to the signal day, and its notes.
+
+    Raises `SignalsError` where that cannot be known.
+    """
+    look = _benchmark_look(request, environment, None)
+    return model_track(request.model, request.source, request.signal_day, look, _sessions)
 
 
 def _scan(request: SignalsRequest, load: LoadBars) -> tuple[Bars, Decision]:
@@ -255,21 +271,20 @@ def _alpaca_loader(
 
 # --- where the regime comes from ---
 
-ReadRegime = Callable[[str, SignalsRequest, LoadBars], RegimeReading]
-"""Takes what stands after the colon, the request, and bars for those that compute."""
+ReadRegime = Callable[[str, SignalsRequest, Look], RegimeReading]
+"""Takes what stands after the colon, the request, and the benchmark for those that compute."""
 
 
-def _fixed(name: str, request: SignalsRequest, load: LoadBars) -> RegimeReading:
+def _fixed(name: str, request: SignalsRequest, look: Look) -> RegimeReading:
     return fixed_regime(name, request.signal_day)
 
 
-def _file(path: str, request: SignalsRequest, load: LoadBars) -> RegimeReading:
+def _file(path: str, request: SignalsRequest, look: Look) -> RegimeReading:
     return read_regime(Path(path).expanduser())
 
 
-def _jump_model(_: str, request: SignalsRequest, load: LoadBars) -> RegimeReading:
-    text = "regime.source: jump_model is not available in this version; use fixed: or file:"
-    raise SignalsError(text, FailureKind.CONFIG)
+def _jump_model(_: str, request: SignalsRequest, look: Look) -> RegimeReading:
+    return read_model(request.model, request.source, request.signal_day, look, _sessions)
 
 
 REGIME_SOURCES: Mapping[str, ReadRegime] = {
@@ -279,14 +294,42 @@ REGIME_SOURCES: Mapping[str, ReadRegime] = {
 }
 
 
-def _regime(request: SignalsRequest, load: LoadBars) -> RegimeReading:
+def _regime(request: SignalsRequest, look: Look) -> RegimeReading:
     kind, _, argument = request.regime.partition(":")
     source = REGIME_SOURCES.get(kind)
     if source is None or bool(argument) != (kind != "jump_model"):
         allowed = "fixed:NAME, file:PATH, jump_model"
         text = f"regime.source: {request.regime!r} is none of {allowed}"
         raise SignalsError(text, FailureKind.CONFIG)
-    return source(argument, request, load)
+    return source(argument, request, look)
+
+
+def _benchmark_look(
+    request: SignalsRequest, environment: Mapping[str, str], at_hand: Bars | None
+) -> Look:
+    """Return what reads the benchmark; bars that reach back far enough are not read twice."""
+
+    def look(since: date) -> Series:
+        bars = at_hand
+        if bars is None or not len(bars.sessions) or day_of(bars.sessions[0]) > since:
+            load = _loader(replace(request, held=()), environment)
+            bars = load([BENCHMARK], since)
+        findings = examine(bars, [BENCHMARK], request.signal_day, _may_trade)
+        for symbol, reason in findings.refused:
+            raise SignalsError(f"{symbol} of {bars.source}: {reason}")
+        column = bars.column(BENCHMARK)
+        rows = np.flatnonzero(bars.present[:, column])
+        days = [day_of(number) for number in bars.sessions[rows]]
+        return Series(days, bars.close_total[rows, column].tolist())
+
+    return look
+
+
+def _sessions(first: date, last: date) -> list[date]:
+    """Return the sessions of [first, last] as far as the calendar reaches."""
+    first, last = max(first, NYSE.first), min(last, NYSE.last)
+    days = (first + timedelta(days=at) for at in range((last - first).days + 1))
+    return [day for day in days if NYSE.is_session(day)]
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ from atlas_daemon.core.events import Entry
 from atlas_daemon.core.halt_view import unconfirmed
 from atlas_daemon.core.moments import new_york_day
 from atlas_daemon.core.policy import Policy
+from atlas_daemon.core.sessions import NYSE
 from atlas_daemon.core.state import State
-from atlas_daemon.core.values import AccountMode, Symbol
+from atlas_daemon.core.values import AccountMode, Regime, Symbol
 from atlas_daemon.core.views import orders_of, status_of
 
 from .messages import RequestError, flag_arg, number_arg, text_arg
@@ -245,6 +246,21 @@ async def adopt(host: Host, request: dict[str, Any], wait_s: float) -> Any:
     raise RequestError("the adoption had no effect", exit_code=1)
 
 
+async def regime(host: Host, request: dict[str, Any], wait_s: float) -> Any:
+    """Take a person's word on the regime, as of the last session that is over."""
+    name = text_arg(request, "regime").upper()
+    if name not in set(Regime):
+        text = f"the regime {name or '(none)'} is none of {', '.join(Regime)}"
+        raise RequestError(text, exit_code=UsageError.exit_code)
+    if host.settings.mode is AccountMode.LIVE:
+        _check_account(host, request)
+    as_of = NYSE.last_completed(host.now()).day
+    event = e.RegimeReported(Regime(name), as_of, f"set by {text_arg(request, 'by', 'control')}")
+    turn = await _turn_of(host, event, wait_s)
+    runs = [entry.event.run_id for entry in turn if isinstance(entry.event, e.RunStarted)]
+    return {"regime": name, "as_of": as_of.isoformat(), "run": runs[0] if runs else None}
+
+
 ANSWERS: dict[str, Answer] = {
     "ping": ping,
     "status": status,
@@ -254,6 +270,7 @@ ANSWERS: dict[str, Answer] = {
     "resume": resume,
     "rebalance": rebalance,
     "adopt": adopt,
+    "regime": regime,
 }
 
 

@@ -6,8 +6,11 @@ Names only; whoever answers reads the files and the bars.
 from datetime import date, datetime
 
 from atlas_daemon.config import Settings
-from atlas_daemon.core.brain import SignalsRequest
+from atlas_daemon.core.brain import RegimeModel, SignalsRequest
 from atlas_daemon.core.values import Regime
+
+REGIME_FILE = "regime_labels.json"
+"""In the state folder: what the model has said so far."""
 
 
 def signals_request(
@@ -16,8 +19,13 @@ def signals_request(
     held: tuple[str, ...],
     asked_at: datetime,
     regime: Regime | None = None,
+    *,
+    keeps_labels: bool = False,
 ) -> SignalsRequest:
-    """Return the request for `signal_day`; `regime` stands in for the configured source's."""
+    """Return the request for `signal_day`; `regime` stands in for the configured source's.
+
+    `keeps_labels`: labels of a model are added to the account's; else they are only read.
+    """
     strategy, data = settings.strategy, settings.data
     universe = strategy.universe
     return SignalsRequest(
@@ -34,4 +42,20 @@ def signals_request(
         held=held,
         regime=settings.regime.source if regime is None else f"fixed:{regime}",
         asked_at=asked_at,
+        model=regime_model(settings, keeps_labels=keeps_labels),
+    )
+
+
+def regime_model(settings: Settings, *, keeps_labels: bool = False) -> RegimeModel:
+    """Return how the settings want the regime computed."""
+    regime = settings.regime
+    return RegimeModel(
+        lookback=regime.lookback,
+        penalty=regime.lambda_,
+        mode=regime.mode,
+        window=None if isinstance(regime.window, str) else regime.window,
+        confirm_sessions=regime.confirm_sessions,
+        vix=regime.vix,
+        state_path=str(settings.state_dir / REGIME_FILE),
+        keeps_state=keeps_labels,
     )

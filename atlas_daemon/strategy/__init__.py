@@ -1,5 +1,6 @@
-"""What to hold: universes, the 52-week-high scanner, and inputs that others computed.
+"""What to hold and how much of it: universes, the scanner, the regime, inputs that others computed.
 
-Frames in, targets out. The scanner (numpy) runs in the child process and in commands only;
-`targets_file` and `regime_file` are standard library only. No orders, no sizes, no network here.
+Frames in, targets and regimes out. The scanner and the jump model (numpy) run in the child process
+and in commands only; `universe`, `benchmark`, `vix` and the readers of files are standard library
+only. No orders, no sizes, no network here.
 """

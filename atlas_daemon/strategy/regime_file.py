@@ -22,6 +22,10 @@ class RegimeReading:
 
     regime: Regime
     as_of: date
+    raw: Regime | None = None
+    """A model's label of that session alone, where one was asked; `regime` may allow less."""
+    confirmed: Regime | None = None
+    notes: tuple[str, ...] = ()
 
 
 def fixed_regime(name: str, signal_day: date) -> RegimeReading:
