@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from atlas_daemon.paper import store
-from atlas_daemon.paper.calendar import Calendar
 from atlas_daemon.paper.changes import whole
 from atlas_daemon.paper.desk import LOCAL_KEY, LOCAL_SECRET
-from atlas_daemon.paper.exchange import Exchange
-from atlas_daemon.paper.orders import id_of
-from atlas_daemon.paper.synthetic import SyntheticMarket
+from atlas_daemon.paper.exchange.exchange import Exchange
+from atlas_daemon.paper.exchange.orders import id_of
+from atlas_daemon.paper.market.calendar import Calendar
+from atlas_daemon.paper.market.synthetic import SyntheticMarket
 from bench.figure import ROOT, Figure
 
 ORDERS, ORDERS_QUICK = 5_000, 40

@@ -14,8 +14,8 @@ from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.state import State
 from atlas_daemon.core.values import AccountMode, Mode, Symbol
 from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
-from atlas_daemon.paper.charges import LikeLive
-from atlas_daemon.paper.market import CorporateAction
+from atlas_daemon.paper.exchange.charges import LikeLive
+from atlas_daemon.paper.market.market import CorporateAction
 from tests.paper.sockets import Client, running
 from tests.paper.world import NEXT_OPEN
 from tests.test_outlet import Desk

@@ -16,8 +16,8 @@ from atlas_daemon.bars import files
 from atlas_daemon.core.brain import KEY_VARIABLES, FailureKind, SignalsRequest, WorkerReply
 from atlas_daemon.core.values import Regime
 from atlas_daemon.paper import server as paper_server
-from atlas_daemon.paper.calendar import Calendar
-from atlas_daemon.paper.replay import ReplayMarket
+from atlas_daemon.paper.market.calendar import Calendar
+from atlas_daemon.paper.market.replay import ReplayMarket
 from atlas_daemon.strategy.regime import EMPTY, grow, read_track
 from atlas_daemon.worker import answer
 from tests.bars.builders import a_bar, a_series, sessions, write_bars

@@ -131,8 +131,8 @@ def _config(
     is_like_live: bool,
     **plain: Any,
 ) -> "PaperConfig":
-    from atlas_daemon.paper.calendar import Calendar
-    from atlas_daemon.paper.charges import LikeLive
+    from atlas_daemon.paper.exchange.charges import LikeLive
+    from atlas_daemon.paper.market.calendar import Calendar
     from atlas_daemon.paper.server import PaperConfig
 
     wanted = holdings_of(holdings)

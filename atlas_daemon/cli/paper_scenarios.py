@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from atlas_daemon.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from atlas_daemon.paper.scenario import Scenario
+    from atlas_daemon.paper.faults.scenario import Scenario
 
 BY_CHANCE = "bad-weather"
 """What a seed of faults alone means."""
@@ -16,7 +16,7 @@ WIDTH_PIPED = 120
 
 def scenario_of(name: str, fault_seed: int | None) -> "Scenario | None":
     """Return the scenario of `--scenario`, packaged or a file. Raises UsageError."""
-    from atlas_daemon.paper.scenario import ScenarioError, load
+    from atlas_daemon.paper.faults.scenario import ScenarioError, load
 
     if not name and fault_seed is None:
         return None
@@ -32,7 +32,7 @@ def print_scenarios(*, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from atlas_daemon.paper.scenario import load, names
+    from atlas_daemon.paper.faults.scenario import load, names
 
     scenarios = [load(name) for name in names()]
     if as_json:

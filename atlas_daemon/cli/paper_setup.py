@@ -16,9 +16,9 @@ from atlas_daemon.core.moments import NEW_YORK
 from atlas_daemon.core.rules import symbol_format
 
 if TYPE_CHECKING:
-    from atlas_daemon.paper.calendar import Calendar
     from atlas_daemon.paper.desk import NewAccount
-    from atlas_daemon.paper.market import Market
+    from atlas_daemon.paper.market.calendar import Calendar
+    from atlas_daemon.paper.market.market import Market
 
 REPLAY = "replay:"
 _LAST_DAY = date(2028, 12, 29)
@@ -126,9 +126,9 @@ def span_of(starts_at: datetime, state: Path | None) -> tuple[date, date]:
 
 def market_of(name: str, seed: int, first: date, last: date, calendar: "Calendar") -> "Market":
     """Return the market called `synthetic` or `replay:FILE`, usable from `first` to `last`."""
-    from atlas_daemon.paper.market import MarketDataError
-    from atlas_daemon.paper.replay import ReplayMarket
-    from atlas_daemon.paper.synthetic import SyntheticMarket
+    from atlas_daemon.paper.market.market import MarketDataError
+    from atlas_daemon.paper.market.replay import ReplayMarket
+    from atlas_daemon.paper.market.synthetic import SyntheticMarket
 
     if name == "synthetic":
         return SyntheticMarket(seed, first, last, calendar=calendar)

@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from atlas_daemon.paper.accounts import Account, Position
-from atlas_daemon.paper.exchange import Exchange
-from atlas_daemon.paper.orders import Activity, Order
+from atlas_daemon.paper.exchange.accounts import Account, Position
+from atlas_daemon.paper.exchange.exchange import Exchange
+from atlas_daemon.paper.exchange.orders import Activity, Order
 
 ORDERS_AT_ONCE = 500
 """Orders, and entries of each history, in one line of a snapshot."""

@@ -14,19 +14,19 @@ from decimal import Decimal
 from pathlib import Path
 
 from atlas_daemon.paper import store
-from atlas_daemon.paper.accounts import Account
-from atlas_daemon.paper.calendar import NEW_YORK, Calendar
 from atlas_daemon.paper.changes import Recorder, whole
-from atlas_daemon.paper.charges import LikeLive
 from atlas_daemon.paper.clock import BrokerClock
-from atlas_daemon.paper.console import Console
-from atlas_daemon.paper.distorted_market import DistortedMarket
-from atlas_daemon.paper.exchange import Exchange
-from atlas_daemon.paper.faults import Faults
-from atlas_daemon.paper.market import Market
-from atlas_daemon.paper.orders import Update, id_of
-from atlas_daemon.paper.scenario import Scenario
-from atlas_daemon.paper.stream_faults import Message
+from atlas_daemon.paper.console.console import Console
+from atlas_daemon.paper.console.distorted_market import DistortedMarket
+from atlas_daemon.paper.console.stream_faults import Message
+from atlas_daemon.paper.exchange.accounts import Account
+from atlas_daemon.paper.exchange.charges import LikeLive
+from atlas_daemon.paper.exchange.exchange import Exchange
+from atlas_daemon.paper.exchange.orders import Update, id_of
+from atlas_daemon.paper.faults.faults import Faults
+from atlas_daemon.paper.faults.scenario import Scenario
+from atlas_daemon.paper.market.calendar import NEW_YORK, Calendar
+from atlas_daemon.paper.market.market import Market
 
 LONG_ABSENCE = timedelta(hours=1)
 ABSENT_WATCH_EVERY = timedelta(minutes=1)

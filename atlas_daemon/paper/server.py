@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from atlas_daemon.paper import admin, data_api, events, history, ledger, page, reference, rest
+from atlas_daemon.paper.api import admin, data_api, events, history, ledger, reference, rest
+from atlas_daemon.paper.api.door import Door
+from atlas_daemon.paper.api.gate import DESK, LIMITS, gate
+from atlas_daemon.paper.api.patience import patient_runner
+from atlas_daemon.paper.api.stream import SWITCHBOARD, Switchboard, stream
 from atlas_daemon.paper.desk import Desk, PaperConfig
-from atlas_daemon.paper.door import Door
-from atlas_daemon.paper.gate import DESK, LIMITS, gate
-from atlas_daemon.paper.patience import patient_runner
-from atlas_daemon.paper.stream import SWITCHBOARD, Switchboard, stream
+from atlas_daemon.paper.page import page
 
 __all__ = ["PaperConfig", "RemoteHostError", "RunningBroker", "serve", "start"]
 

@@ -20,9 +20,9 @@ from zlib import crc32
 
 import msgspec
 
-from atlas_daemon.paper.accounts import Account, Position
 from atlas_daemon.paper.changes import AccountChange, Change, MarketState, Row
-from atlas_daemon.paper.orders import Activity, Order
+from atlas_daemon.paper.exchange.accounts import Account, Position
+from atlas_daemon.paper.exchange.orders import Activity, Order
 
 FORMAT = 2
 OLD_VERSIONS_MAX = 10_000

@@ -11,11 +11,11 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
-from atlas_daemon.paper.accounts import Account, Figures, Position
-from atlas_daemon.paper.calendar import TradingDay
-from atlas_daemon.paper.matching import NEW_YORK
-from atlas_daemon.paper.orders import CENT, ZERO, Activity, Order, Side, Update, id_of
-from atlas_daemon.paper.refusals import plain
+from atlas_daemon.paper.exchange.accounts import Account, Figures, Position
+from atlas_daemon.paper.exchange.matching import NEW_YORK
+from atlas_daemon.paper.exchange.orders import CENT, ZERO, Activity, Order, Side, Update, id_of
+from atlas_daemon.paper.exchange.refusals import plain
+from atlas_daemon.paper.market.calendar import TradingDay
 
 Json = dict[str, object]
 

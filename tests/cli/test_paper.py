@@ -17,7 +17,7 @@ from atlas_daemon.cli.paper_setup import (
 )
 from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.paper import store
-from atlas_daemon.paper.calendar import Calendar
+from atlas_daemon.paper.market.calendar import Calendar
 
 NOON = datetime(2024, 2, 1, 17, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from atlas_daemon.paper import scenario
+from atlas_daemon.paper.faults import scenario
 
 
 def test_the_scenarios_are_listed_for_people_and_as_json(shell):

@@ -20,9 +20,9 @@ from typing import Any
 
 import aiohttp
 
-from atlas_daemon.paper.calendar import Calendar
-from atlas_daemon.paper.charges import LikeLive
-from atlas_daemon.paper.market import CorporateAction
+from atlas_daemon.paper.exchange.charges import LikeLive
+from atlas_daemon.paper.market.calendar import Calendar
+from atlas_daemon.paper.market.market import CorporateAction
 from atlas_daemon.paper.server import PaperConfig, RunningBroker, start
 from tests.conformance import install, plain_walk
 from tests.conformance.asker import Asker

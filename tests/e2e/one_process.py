@@ -16,7 +16,7 @@ from atlas_daemon.app import Daemon, World
 from atlas_daemon.core import events as e
 from atlas_daemon.core.brain import SignalsAnswer
 from atlas_daemon.core.values import Pick, Regime, Symbol
-from atlas_daemon.paper import corporate
+from atlas_daemon.paper.exchange import corporate
 from tests.paper.sockets import Client, running
 from tests.paper.world import OPEN, TableMarket
 from tests.test_app import a_daemon, settings_at

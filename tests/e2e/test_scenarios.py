@@ -13,8 +13,8 @@ import pytest
 
 from atlas_daemon.core import events as e
 from atlas_daemon.core.values import Mode
-from atlas_daemon.paper import scenario
-from atlas_daemon.paper.orders import Order
+from atlas_daemon.paper.exchange.orders import Order
+from atlas_daemon.paper.faults import scenario
 from tests.e2e.fast_loop import FastLoop
 from tests.e2e.one_process import PRICES, Scene, Wish
 from tests.e2e.processes import a_broker

@@ -22,10 +22,10 @@ from atlas_daemon.edges.alpaca.frames import TradeUpdate
 from atlas_daemon.edges.alpaca.stream import LinkStatus, StreamNews, TradeStream
 from atlas_daemon.edges.alpaca.transport import open_session
 from atlas_daemon.edges.quotes import LatestQuotes
-from atlas_daemon.paper.calendar import Calendar
-from atlas_daemon.paper.faults import Fault
+from atlas_daemon.paper.faults.faults import Fault
+from atlas_daemon.paper.market.calendar import Calendar
+from atlas_daemon.paper.market.synthetic import SyntheticMarket
 from atlas_daemon.paper.server import PaperConfig, RunningBroker, start
-from atlas_daemon.paper.synthetic import SyntheticMarket
 
 D = Decimal
 OPEN = datetime(2027, 2, 1, 15, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from atlas_daemon.paper.calendar import Calendar
+from atlas_daemon.paper.market.calendar import Calendar
 from atlas_daemon.paper.server import PaperConfig, RunningBroker, start
 from tests.paper.world import NOON, TableMarket, an_order
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from atlas_daemon.paper import scenario
-from atlas_daemon.paper.fault_kinds import KINDS
+from atlas_daemon.paper.faults import scenario
+from atlas_daemon.paper.faults.fault_kinds import KINDS
 from tests.paper.sockets import running
 from tests.paper.world import NOON
 

@@ -9,7 +9,7 @@ import logging
 import aiohttp
 import pytest
 
-from atlas_daemon.paper import stream
+from atlas_daemon.paper.api import stream
 from tests.paper.sockets import Client, running
 from tests.paper.world import an_order
 

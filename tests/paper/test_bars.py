@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_daemon.paper import bars
-from atlas_daemon.paper.daily import DailyMarket, DailySeries
-from atlas_daemon.paper.intraday import minute_bars, prices_of, printed
-from atlas_daemon.paper.path import DayPath
-from atlas_daemon.paper.synthetic import SyntheticMarket
+from atlas_daemon.paper.api import bars
+from atlas_daemon.paper.market.daily import DailyMarket, DailySeries
+from atlas_daemon.paper.market.intraday import minute_bars, prices_of, printed
+from atlas_daemon.paper.market.path import DayPath
+from atlas_daemon.paper.market.synthetic import SyntheticMarket
 from tests.paper.sockets import running
 
 D = Decimal

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from atlas_daemon.paper.calendar import Calendar
-from atlas_daemon.paper.market import MarketDataError
+from atlas_daemon.paper.market.calendar import Calendar
+from atlas_daemon.paper.market.market import MarketDataError
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from atlas_daemon.paper import charges
-from atlas_daemon.paper.accounts import Account
-from atlas_daemon.paper.charges import LikeLive
-from atlas_daemon.paper.orders import Activity
+from atlas_daemon.paper.exchange import charges
+from atlas_daemon.paper.exchange.accounts import Account
+from atlas_daemon.paper.exchange.charges import LikeLive
+from atlas_daemon.paper.exchange.orders import Activity
 from tests.paper.sockets import running
 from tests.paper.world import CLOSE, NOON, SECOND, World
 

@@ -6,9 +6,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_daemon.paper.accounts import needed_hold
-from atlas_daemon.paper.orders import CENT, Kind, Order, Role, Side
-from atlas_daemon.paper.refusals import RefusedError
+from atlas_daemon.paper.exchange.accounts import needed_hold
+from atlas_daemon.paper.exchange.orders import CENT, Kind, Order, Role, Side
+from atlas_daemon.paper.exchange.refusals import RefusedError
 from tests.paper.world import NOON, World
 
 ZERO = Decimal(0)

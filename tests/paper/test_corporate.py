@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_daemon.paper import corporate
-from atlas_daemon.paper.accounts import Account, Position
-from atlas_daemon.paper.bookings import cash_moved, shares_moved
-from atlas_daemon.paper.charges import LikeLive
-from atlas_daemon.paper.market import CorporateAction
-from atlas_daemon.paper.refusals import RefusedError
+from atlas_daemon.paper.exchange import corporate
+from atlas_daemon.paper.exchange.accounts import Account, Position
+from atlas_daemon.paper.exchange.bookings import cash_moved, shares_moved
+from atlas_daemon.paper.exchange.charges import LikeLive
+from atlas_daemon.paper.exchange.refusals import RefusedError
+from atlas_daemon.paper.market.market import CorporateAction
 from tests.paper.sockets import running
 from tests.paper.world import NEXT_OPEN, NOON, World
 

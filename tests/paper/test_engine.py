@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from atlas_daemon.paper.market import CorporateAction
+from atlas_daemon.paper.market.market import CorporateAction
 from tests.paper.world import (
     CLOSE,
     EVENING,

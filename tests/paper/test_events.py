@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_daemon.paper import events, wire
-from atlas_daemon.paper.orders import Activity
-from atlas_daemon.paper.ulid import moment_of, ulid
+from atlas_daemon.paper import wire
+from atlas_daemon.paper.api import events
+from atlas_daemon.paper.api.ulid import moment_of, ulid
+from atlas_daemon.paper.exchange.orders import Activity
 from tests.paper.sockets import running
 from tests.paper.world import NOON
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from atlas_daemon.paper.refusals import RefusedError
+from atlas_daemon.paper.exchange.refusals import RefusedError
 from tests.paper.world import CLOSE, EVENING, NOON, OPEN, SECOND, World, an_order
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from atlas_daemon.paper.fault import Fault, FaultError, read_fault
-from atlas_daemon.paper.fault_kinds import KINDS, Shape
+from atlas_daemon.paper.faults.fault import Fault, FaultError, read_fault
+from atlas_daemon.paper.faults.fault_kinds import KINDS, Shape
 from tests.paper.sockets import Client, running
 from tests.paper.world import NEXT_OPEN, NOON, an_order
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from atlas_daemon.paper import wire
-from atlas_daemon.paper.refusals import RefusedError
+from atlas_daemon.paper.exchange.refusals import RefusedError
 from tests.paper.world import CLOSE, EVENING, NEXT_OPEN, SECOND, World, a_bracket, an_oco
 
 

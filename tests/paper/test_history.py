@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from atlas_daemon.paper.history import equity_at
+from atlas_daemon.paper.api.history import equity_at
 from tests.paper.sockets import running
 from tests.paper.world import CLOSE, NEXT_CLOSE, NEXT_OPEN, NOON, World
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from atlas_daemon.paper import hours
-from atlas_daemon.paper.calendar import Calendar
-from atlas_daemon.paper.hours import Phase
+from atlas_daemon.paper.exchange import hours
+from atlas_daemon.paper.exchange.hours import Phase
+from atlas_daemon.paper.market.calendar import Calendar
 from tests.paper.world import CLOSE, EVENING, NEXT_OPEN, NOON, OPEN, SECOND, World
 
 CALENDAR = Calendar()

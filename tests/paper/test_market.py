@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_daemon.paper.calendar import Calendar
-from atlas_daemon.paper.daily import DailyMarket, DailySeries, as_ticks
-from atlas_daemon.paper.market import Market, MarketDataError
-from atlas_daemon.paper.path import DayPath
+from atlas_daemon.paper.market.calendar import Calendar
+from atlas_daemon.paper.market.daily import DailyMarket, DailySeries, as_ticks
+from atlas_daemon.paper.market.market import Market, MarketDataError
+from atlas_daemon.paper.market.path import DayPath
 
 # Mon 2 to Fri 6 November 2026: a 2:1 split on Wednesday, a $1 dividend on Thursday.
 DAYS = [date(2026, 11, day) for day in (2, 3, 4, 5, 6)]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_daemon.paper import page
 from atlas_daemon.paper.desk import NewAccount
-from atlas_daemon.paper.page_chart import Line, Mark, chart
+from atlas_daemon.paper.page import page
+from atlas_daemon.paper.page.page_chart import Line, Mark, chart
 from atlas_daemon.paper.server import RemoteHostError
 from tests.paper.sockets import Client, running
 from tests.paper.world import CLOSE, NOON

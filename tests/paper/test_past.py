@@ -7,9 +7,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_daemon.paper.accounts import Account
-from atlas_daemon.paper.orders import Activity, Order
-from atlas_daemon.paper.past import activities_within, orders_within
+from atlas_daemon.paper.exchange.accounts import Account
+from atlas_daemon.paper.exchange.orders import Activity, Order
+from atlas_daemon.paper.exchange.past import activities_within, orders_within
 from atlas_daemon.paper.wire import moment_ns
 from tests.paper.world import NOON, World
 

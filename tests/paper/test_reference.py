@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from atlas_daemon.paper import reference
-from atlas_daemon.paper.market import CorporateAction
-from atlas_daemon.paper.settlement import SettlementDays
+from atlas_daemon.paper.api import reference
+from atlas_daemon.paper.exchange.settlement import SettlementDays
+from atlas_daemon.paper.market.market import CorporateAction
 from tests.paper.sockets import running
 from tests.paper.world import NEXT_OPEN
 

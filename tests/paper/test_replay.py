@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 import pytest
 
-from atlas_daemon.paper.market import MarketDataError
-from atlas_daemon.paper.replay import ReplayMarket
+from atlas_daemon.paper.market.market import MarketDataError
+from atlas_daemon.paper.market.replay import ReplayMarket
 
 D = Decimal
 REAL = Path(__file__).parents[3] / "shared" / "data" / "us_daily_2014_2026.parquet"

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from atlas_daemon.paper.orders import id_of
-from atlas_daemon.paper.refusals import RefusedError
+from atlas_daemon.paper.exchange.orders import id_of
+from atlas_daemon.paper.exchange.refusals import RefusedError
 from tests.paper.world import EVENING, NOON, SECOND, World, a_bracket
 
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from atlas_daemon.paper import scenario
-from atlas_daemon.paper.fault import FaultError
-from atlas_daemon.paper.fault_kinds import KINDS
+from atlas_daemon.paper.faults import scenario
+from atlas_daemon.paper.faults.fault import FaultError
+from atlas_daemon.paper.faults.fault_kinds import KINDS
 from tests.paper.sockets import Client, running
 from tests.paper.world import CLOSE, EVENING, NEXT_OPEN, NOON, OPEN
 

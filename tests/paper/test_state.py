@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from atlas_daemon.paper import store
-from atlas_daemon.paper.accounts import Account
-from atlas_daemon.paper.calendar import Calendar
 from atlas_daemon.paper.desk import Desk, NewAccount, PaperConfig
-from atlas_daemon.paper.refusals import RefusedError
+from atlas_daemon.paper.exchange.accounts import Account
+from atlas_daemon.paper.exchange.refusals import RefusedError
+from atlas_daemon.paper.market.calendar import Calendar
 from tests.paper.sockets import running
 from tests.paper.world import NEXT_CLOSE, NEXT_OPEN, NOON, TableMarket, an_order
 

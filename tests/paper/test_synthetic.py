@@ -10,9 +10,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from atlas_daemon.paper.calendar import Calendar
-from atlas_daemon.paper.market import MarketDataError
-from atlas_daemon.paper.synthetic import SECTORS, SyntheticMarket
+from atlas_daemon.paper.market.calendar import Calendar
+from atlas_daemon.paper.market.market import MarketDataError
+from atlas_daemon.paper.market.synthetic import SECTORS, SyntheticMarket
 
 FIRST, LAST = date(2026, 2, 2), date(2027, 3, 1)
 AT = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
@@ -23,7 +23,7 @@ TECHNOLOGY = SECTORS["technology"].split()
 FINGERPRINT = """
 import hashlib
 from datetime import UTC, date, datetime
-from atlas_daemon.paper.synthetic import SyntheticMarket
+from atlas_daemon.paper.market.synthetic import SyntheticMarket
 market = SyntheticMarket(7, date(2026, 2, 2), date(2026, 12, 31), ["AAPL", "BRK.B", "SPY"])
 at = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 told = [market.bars(s, date(2024, 1, 1), date(2026, 12, 31), "raw", at) for s in market.symbols()]

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from atlas_daemon.paper.synthetic import SyntheticMarket
+from atlas_daemon.paper.market.synthetic import SyntheticMarket
 from tests.paper.sockets import running
 
 pytestmark = pytest.mark.asyncio

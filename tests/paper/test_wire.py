@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from atlas_daemon.paper import wire
-from atlas_daemon.paper.orders import id_of
-from atlas_daemon.paper.refusals import plain
+from atlas_daemon.paper.exchange.orders import id_of
+from atlas_daemon.paper.exchange.refusals import plain
 
 AT = datetime(2026, 10, 8, 15, 10, 18, 97000, tzinfo=UTC)
 

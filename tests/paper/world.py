@@ -7,14 +7,14 @@ from bisect import bisect_right
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from atlas_daemon.paper.accounts import Account
-from atlas_daemon.paper.calendar import Calendar
-from atlas_daemon.paper.exchange import Exchange
-from atlas_daemon.paper.fault import Fault
-from atlas_daemon.paper.faults import Faults
-from atlas_daemon.paper.market import CorporateAction, MarketBar, MarketQuote, MarketTrade
-from atlas_daemon.paper.order_faults import OrderFaults
-from atlas_daemon.paper.orders import Update
+from atlas_daemon.paper.exchange.accounts import Account
+from atlas_daemon.paper.exchange.exchange import Exchange
+from atlas_daemon.paper.exchange.order_faults import OrderFaults
+from atlas_daemon.paper.exchange.orders import Update
+from atlas_daemon.paper.faults.fault import Fault
+from atlas_daemon.paper.faults.faults import Faults
+from atlas_daemon.paper.market.calendar import Calendar
+from atlas_daemon.paper.market.market import CorporateAction, MarketBar, MarketQuote, MarketTrade
 
 OPEN = datetime(2024, 2, 1, 14, 30, tzinfo=UTC)
 NOON = datetime(2024, 2, 1, 17, 0, tzinfo=UTC)

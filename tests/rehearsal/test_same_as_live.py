@@ -17,7 +17,7 @@ from atlas_daemon.core.errors import AtlasError, RefusedError
 from atlas_daemon.core.values import Mode, Regime
 from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
 from atlas_daemon.edges.alpaca.transport import Transport
-from atlas_daemon.paper.calendar import Calendar
+from atlas_daemon.paper.market.calendar import Calendar
 from atlas_daemon.paper.server import PaperConfig, start
 from tests.bars.builders import a_series, write_bars
 from tests.paper.world import CLOSE, EVENING, OPEN, TableMarket
