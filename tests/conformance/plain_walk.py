@@ -309,6 +309,14 @@ async def _prices(asker: Asker) -> None:
     await asker.get("/v2/stocks/bars", **asked, limit=30, page_token=page["next_page_token"])
     await asker.get("/v2/stocks/bars", **asked, sort="desc", adjustment="split", feed="iex")
     await asker.get("/v2/stocks/SPY/bars", timeframe="1Day", start="2024-01-02")
+    span = {"start": "2024-02-01T14:30:00Z", "end": "2024-02-01T14:30:20Z"}
+    for what in ("quotes", "trades"):
+        page = await asker.get(f"/v2/stocks/{what}", **both, **span, limit=7)
+        token = page["next_page_token"]
+        await asker.get(f"/v2/stocks/{what}", **both, **span, limit=7, page_token=token)
+        await asker.get(f"/v2/stocks/SPY/{what}", **span, sort="desc")
+        await asker.get(f"/v2/stocks/{what}", 400)
+        await asker.get(f"/v2/stocks/SPY/{what}", 400, **span, sort="odd")
     for what in ("bars", "quotes", "trades"):
         await asker.get(f"/v2/stocks/{what}/latest", **both)
     for what in ("bars", "quotes", "trades"):

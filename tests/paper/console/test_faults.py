@@ -7,17 +7,17 @@ import socket
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import aiohttp
 import pytest
 
 from atlas_daemon.paper.faults.fault import Fault, FaultError, read_fault
 from atlas_daemon.paper.faults.fault_kinds import KINDS, Shape
+from tests.house.source import ROOT
 from tests.paper.sockets import Client, running
 from tests.paper.world import NEXT_OPEN, NOON, an_order
 
-PAPER = Path(__file__).parents[2] / "docs" / "local-broker.md"
+PAPER = ROOT / "docs" / "local-broker.md"
 SEVERAL = {
     "seconds": 5,
     "for_s": 60,

@@ -3,7 +3,6 @@
 import gzip
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +12,10 @@ import pytest
 
 from atlas_daemon.paper.market.market import MarketDataError
 from atlas_daemon.paper.market.replay import ReplayMarket
+from tests.house.source import ROOT
 
 D = Decimal
-REAL = Path(__file__).parents[3] / "shared" / "data" / "us_daily_2014_2026.parquet"
+REAL = ROOT.parent / "shared" / "data" / "us_daily_2014_2026.parquet"
 needs_real = pytest.mark.skipif(not REAL.exists(), reason=f"real prices are not at {REAL}")
 
 HEAD = "date,symbol,open,high,low,close,volume,adj_factor,split,dividend\n"
