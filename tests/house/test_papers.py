@@ -29,6 +29,7 @@ def test_every_command_named_is_there() -> None:
 def test_every_command_is_in_the_readmes_table() -> None:
     register = (PACKAGE / "cli" / "commands.py").read_text("utf-8")
     commands = set(re.findall(r"app\.command\([^)]*\)\((\w+)\)", register))
+    commands |= set(re.findall(r"app\.add_typer\([^)]*name=\"(\w+)\"", register))
     assert commands
     listed = set(re.findall(r"^\| `atlasd (\w+)", _text(README), re.MULTILINE))
     assert {name.rstrip("_") for name in commands} == listed
