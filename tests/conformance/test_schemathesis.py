@@ -15,6 +15,7 @@ import pytest
 
 from atlas_daemon.paper.desk import LOCAL_KEY, LOCAL_SECRET
 from tests.conformance import install
+from tests.conformance.conftest import not_here
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +36,7 @@ def fuzzer() -> Path:
         folder = install._made("schemathesis", [NEEDS], lambda to: install._environment(to, NEEDS))
         install.documents()
     except install.NotHereError as error:
-        pytest.skip(f"schemathesis: {error}")
+        not_here(f"schemathesis: {error}")
     return folder / "bin" / "python"
 
 

@@ -24,8 +24,8 @@ from tests.simulation.workers import campaign
 
 pytestmark = pytest.mark.timeout(600)
 
-SEEDS_IN_ALL = 320
-"""About 150 s of CPU time on the machine that CI runs on, where 2.1 a second were measured."""
+SEEDS_IN_ALL = 400
+"""About 130 s of CPU time, where 3.1 a second were measured."""
 PORTIONS = 8
 KILLED = range(20)
 """Seeds of calm days that are killed ..."""

@@ -13,7 +13,6 @@ from atlas_daemon.journal import Journal
 from tests.house.source import ROOT
 from tests.simulation.scenario import Scenario, a_folder
 from tests.simulation.sweep import Job, sweep, told
-from tests.simulation.wire_broker import WIRE_NAMES
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -21,7 +20,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning"),
 ]
 
-SEEDS = range(60)
+SEEDS = range(130)
+"""About 50 s of CPU time."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +36,7 @@ def test_whatever_bytes_come_nothing_is_sent_twice_and_nothing_is_lost(
     tally = sweep([Job(seed, tier="B") for seed in SEEDS])
     record_property("said", "\n".join(("tier B", *tally.lines(), "")))
     assert not tally.failed, "\n\n".join(told(result) for result in tally.failed)
-    silent = set(tally.silent())
-    assert silent.isdisjoint(WIRE_NAMES), "a fault that never happens proves nothing"
+    assert tally.silent() == [], "a fault that never happens proves nothing"
     assert tally.outcomes["done"] > len(SEEDS) / 2
 
 
