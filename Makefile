@@ -3,11 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test soak fuzz pythons conformance check coverage bench clean install
 
-demo: $(STAMP)
+demo: $(RUNTIME)
 	@$(BIN)/atlasd demo
 
 test: $(STAMP)
@@ -70,19 +71,28 @@ bench: $(STAMP)
 
 install: $(STAMP)
 
-# uv where it is there (faster), else venv and pip; both install the package and its dev group.
-$(STAMP): pyproject.toml
+# uv where it is there (faster), else venv and pip. A user needs the package, a developer its dev
+# group too.
+$(RUNTIME): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: $(PYTHON) must be Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
-	  uv pip install --quiet --python $(BIN)/python -e . --group dev; \
+	  uv pip install --quiet --python $(BIN)/python -e .; \
 	else \
 	  $(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
 	    echo "make: python3 has no venv module here; run: apt-get install python3-venv" >&2; exit 1; }; \
 	  $(PYTHON) -m venv $(VENV) && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e . --group dev; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e .; \
+	fi
+	@touch $(RUNTIME)
+
+$(STAMP): $(RUNTIME)
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(BIN)/python --group dev; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev; \
 	fi
 	@touch $(STAMP)
 
