@@ -105,7 +105,6 @@ def paper(
         is_like_live=like_live,
         scenario=scenario_of(scenario, fault_seed),
         fault_seed=1 if fault_seed is None else fault_seed,
-        instant_fill_pct=INSTANT_FILL_PCT,
     )
     asyncio.run(_serve(config, json, attached))
 
@@ -153,6 +152,7 @@ def _config(
         accounts=opened(more, market, starts_at),
         state_path=state,
         like_live=LikeLive.whole() if is_like_live else LikeLive(),
+        instant_fill_pct=INSTANT_FILL_PCT,
         **plain,
     )
 
