@@ -20,8 +20,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning"),
 ]
 
-SEEDS = range(130)
-"""About 50 s of CPU time."""
+SEEDS = range(100)
+"""About 50 s of CPU time, where 2 a second were measured."""
 
 
 @pytest.fixture(autouse=True)
