@@ -7,7 +7,7 @@ A csv file (gzip or not) with the columns `date` and `close`, as CBOE publishes 
 import csv
 import gzip
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from math import isfinite
 from pathlib import Path
 
@@ -75,8 +75,8 @@ def read_vix(path: Path) -> dict[date, float]:
 def _day(where: str, text: str) -> date:
     try:
         if "/" in text:  # CBOE's own file: month/day/year
-            # A day, not a moment: the zone falls away with the time.
-            return datetime.strptime(text, "%m/%d/%Y").date()  # noqa: DTZ007
+            month, day, year = map(int, text.split("/"))
+            return date(year, month, day)
         return date.fromisoformat(text)
     except ValueError:
         raise SignalsError(f"{where}: {text!r} is no date") from None
