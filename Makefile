@@ -51,18 +51,19 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 # The same tests, in two parts; the first is measured with every process that it starts, and fails
-# below the floors. What the second runs through is reached by the first too; it waits a lot, and a
-# worker more than there are cores works meanwhile.
+# below the floors. What the second runs through is reached by the first too. Both wait at times, and
+# a worker more than there are cores works meanwhile.
 UNMEASURED := tests/simulation tests/fuzz tests/e2e tests/bench tests/conformance \
   tests/core/test_properties.py tests/core/test_storms.py tests/core/test_scenarios_flow.py \
   tests/test_stops.py
+WORKERS_AND_ONE = -n $$(($$($(PYTHON) -c 'import os; print(os.cpu_count())') + 1))
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage.d/data
 coverage: $(STAMP)
 	@rm -rf .coverage.d && mkdir .coverage.d
 	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
-	  $(MAKE) --no-print-directory test PYTEST_ARGS="$(UNMEASURED:%=--ignore %) $(PYTEST_ARGS)"
+	  $(MAKE) --no-print-directory test PYTEST_ARGS="$(WORKERS_AND_ONE) $(UNMEASURED:%=--ignore %) $(PYTEST_ARGS)"
 	@$(MAKE) --no-print-directory test \
-	  PYTEST_ARGS="-n $$(($$($(PYTHON) -c 'import os; print(os.cpu_count())') + 1)) $(UNMEASURED) $(PYTEST_ARGS)"
+	  PYTEST_ARGS="$(WORKERS_AND_ONE) $(UNMEASURED) $(PYTEST_ARGS)"
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o .coverage.d/report.json
 	@$(BIN)/python .ci/floors.py .coverage.d/report.json
