@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -37,33 +37,40 @@ def figures() -> Iterator[Figure]:
         yield skipped(WHAT, f"{PARQUET.name} is not here")
         return
     with tempfile.TemporaryDirectory() as folder:
-        model = RegimeModel(state_path=str(Path(folder) / "labels.json"), keeps_state=True)
-        request = SignalsRequest(
-            signal_day=FIRST_DAY,
-            source=f"file:{PARQUET}",
-            universe=f"file:{MEMBERS}",
-            top_n=10,
-            weighting="equal",
-            min_high_ratio=Decimal("0.90"),
-            volume_filter=Decimal(0),
-            strategy="momentum_52w",
-            bars_feed="sip",
-            data_url="",
-            held=(),
-            regime="jump_model",
-            model=model,
-        )
-        yield _figure("cold", request)
-        yield _figure("the next session", replace(request, signal_day=NEXT_DAY))
+        request = request_of(Path(folder))
+        yield figure_of(f"{WHAT}: cold", request)
+        yield figure_of(f"{WHAT}: the next session", replace(request, signal_day=NEXT_DAY))
 
 
-def _figure(when: str, request: SignalsRequest) -> Figure:
-    answer_s, start_s, megabytes = ask(request)
-    how = f"CPU time after {start_s:.2f} s of start and imports; the child needs {megabytes:.0f} MB"
-    return Figure(f"{WHAT}: {when}", how, answer_s)
+def request_of(folder: Path) -> SignalsRequest:
+    """The question of a daemon whose labels are kept in `folder`, on bars from the file."""
+    return SignalsRequest(
+        signal_day=FIRST_DAY,
+        source=f"file:{PARQUET}",
+        universe=f"file:{MEMBERS}",
+        top_n=10,
+        weighting="equal",
+        min_high_ratio=Decimal("0.90"),
+        volume_filter=Decimal(0),
+        strategy="momentum_52w",
+        bars_feed="sip",
+        data_url="",
+        held=(),
+        regime="jump_model",
+        model=RegimeModel(state_path=str(folder / "labels.json"), keeps_state=True),
+    )
 
 
-def ask(request: SignalsRequest) -> tuple[float, float, float]:
+def figure_of(what: str, request: SignalsRequest, keys: Mapping[str, str] | None = None) -> Figure:
+    """What a fresh child's answer costs, from its start to its end."""
+    answer_s, start_s, megabytes = ask(request, keys)
+    how = f"CPU time of the child, {start_s:.2f} s of it start and imports; {megabytes:.0f} MB"
+    return Figure(what, how, start_s + answer_s, is_start=True)
+
+
+def ask(
+    request: SignalsRequest, keys: Mapping[str, str] | None = None
+) -> tuple[float, float, float]:
     """Return a child's CPU seconds for its answer and before it, and its most megabytes.
 
     RuntimeError where it has no answer.
@@ -73,7 +80,7 @@ def ask(request: SignalsRequest) -> tuple[float, float, float]:
         input=msgspec.json.encode(request),
         capture_output=True,
         check=False,
-        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | dict(keys or {}),
     )
     reply = json.loads(done.stdout or b'{"ok": false, "error": "no answer"}')
     if not reply["ok"]:

@@ -3,10 +3,13 @@
 Computation only: floats are allowed inside, `Decimal` goes out. No file and no network here.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +49,30 @@ class Bars:
     """True where the source books a split or a dividend on that session."""
     duplicates: tuple[tuple[str, date], ...] = ()
     """Symbols with more than one bar on a day, with the first such day."""
+    splits_next: Mapping[str, float] = field(default_factory=dict)
+    """New shares for one old one, by symbol, where a split takes effect after the last session and
+    by the session that follows it."""
+    flaws: Mapping[str, str] = field(default_factory=dict)
+    """Symbols that the source itself finds unusable, with the reason."""
+    ended: Mapping[str, str] = field(default_factory=dict)
+    """Symbols that may have no more bars: a new name, a merger, with the day."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about how these bars came together."""
+    columns: Mapping[str, int] = field(init=False, repr=False)
+    """The column of each symbol."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", {name: at for at, name in enumerate(self.symbols)})
+
+    def saying(
+        self, flaws: Mapping[str, str], ended: Mapping[str, str], notes: tuple[str, ...]
+    ) -> Bars:
+        """Return the same bars with what their source says of them."""
+        return replace(self, flaws=flaws, ended=ended, notes=notes)
 
     def column(self, symbol: str) -> int | None:
         """Return the column of `symbol`, None where the source has no series of that name."""
-        try:
-            return self.symbols.index(symbol)
-        except ValueError:
-            return None
+        return self.columns.get(symbol)
 
     def row(self, day: date) -> int | None:
         """Return the row of `day`, None where no symbol traded on it."""
@@ -85,6 +105,14 @@ def day_of(number: int) -> date:
     return date.fromordinal(int(number) + EPOCH)
 
 
+def distinct(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the different numbers, ascending. `np.unique` loads masked arrays for it (0.02 s)."""
+    ordered = np.sort(numbers)
+    is_new = np.ones(len(ordered), dtype=np.bool_)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_new]
+
+
 def build_frame(
     source: str, symbols: Sequence[str], rows: BarRows, sessions: Iterable[int] | Days = ()
 ) -> Bars:
@@ -93,12 +121,12 @@ def build_frame(
     `sessions`: further days to have rows for, where the source knows of some that no symbol of
     ours traded on.
     """
-    known = np.unique(np.concatenate([rows.day, np.asarray(sessions, dtype=np.int32)]))
+    known = distinct(np.concatenate([rows.day, np.asarray(sessions, dtype=np.int32)]))
     at = np.searchsorted(known, rows.day)
     shape = (len(known), len(symbols))
 
     def lay(values: Floats) -> Floats:
-        laid = np.full(shape, np.nan)
+        laid = np.full(shape, np.nan, order="F")  # read by symbol
         laid[at, rows.symbol] = values
         return laid
 

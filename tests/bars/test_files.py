@@ -1,5 +1,5 @@
 import gzip
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -130,6 +130,25 @@ def test_a_column_of_another_kind_is_one_line_that_names_the_file(tmp_path, flaw
     assert caught.value.kind is FailureKind.CONFIG
 
 
+def test_total_return_is_computed_from_dividends_where_nothing_else_tells_it(tmp_path):
+    days = sessions(3)
+    rows = a_series("AAA", [100.0, 100.0, 80.0], dividend=0.0)
+    rows[2]["dividend"] = 20.0
+    unsorted = [rows[2], rows[0], rows[1]]
+    bars = load_bars(write_bars(tmp_path / "bars.parquet", unsorted), None, days[0], days[2])
+    assert bars.close_total[:, 0].tolist() == pytest.approx([80, 80, 80])
+    assert bars.close_traded[:, 0].tolist() == [100, 100, 80]
+
+
+def test_a_dividend_after_the_window_is_not_known_yet(tmp_path):
+    days = sessions(3)
+    rows = a_series("AAA", [100.0, 100.0, 80.0], dividend=0.0, split=0.0)
+    rows[2] |= {"dividend": 20.0, "split": 2.0}  # which as-traded prices need to know
+    bars = load_bars(write_bars(tmp_path / "bars.parquet", rows), None, days[0], days[1])
+    assert bars.close_total[:, 0].tolist() == [100, 100]
+    assert bars.close_traded[:, 0].tolist() == [200, 200]
+
+
 def test_an_empty_number_is_not_a_number(tmp_path):
     path = write_bars(tmp_path / "bars.csv", [a_bar(D1, close=None, high=1.0), a_bar(D2)])
     bars = load_bars(path, None, D1, D2)
@@ -157,6 +176,25 @@ def raw(name, content):
     return write
 
 
+def texts(*days):
+    def write(tmp_path):
+        return write_bars(tmp_path / "bars.parquet", [a_bar(day) for day in days])
+
+    return write
+
+
+def moments(hour):
+    def write(tmp_path):
+        rows = [a_bar(datetime(2024, 1, 29, hour))]  # noqa: DTZ001
+        return write_bars(tmp_path / "bars.parquet", rows)
+
+    return write
+
+
+MIXED_ZONES = b"""\
+2024-01-31T00:00:00-05:00,A,1,1,1,1,5
+2024-01-30T00:00:00Z,A,1,1,1,1,5
+"""
 HEADER = b"date,symbol,open,high,low,close,volume\n"
 
 
@@ -175,7 +213,14 @@ HEADER = b"date,symbol,open,high,low,close,volume\n"
         (raw("bars.csv", HEADER + b"2024-01-31,A,1,1\n"), D3, "config", "cannot be read"),
         (raw("bars.csv", HEADER + b"2024-01-31T00:00:00Z,A,1,1,1,1,5\n"), D3, "config", "date32"),
         (raw("bars.csv", HEADER + b",A,1,1,1,1,5\n"), D3, "config", "date is empty"),
+        (raw("bars.csv", HEADER + MIXED_ZONES), D3, "config", "2024-01-31T00:00:00-05:00"),
+        (texts("2024-01-29", "2024-01-29T00:00:00+00:00"), D3, "config", "+00:00"),
+        (moments(5), D3, "config", "date has a time of day"),
+        (lacking("date"), D3, "config", "lacks the column date"),
+        (lacking("symbol"), D3, "config", "lacks the column symbol"),
+        (lacking("high"), D3, "config", "lacks the column high"),
         (lacking("close"), D3, "config", "lacks the column close"),
+        (lacking("volume"), D3, "config", "lacks the column volume"),
         (good, D5, "data", "ends on 2024-01-29: no bars for 2024-01-31"),
         (good, date(2020, 1, 2), "data", "starts on 2024-01-25: no bars for 2020-01-02"),
         (good, date(2024, 1, 27), "data", "has no bar of any symbol on 2024-01-27"),
@@ -189,6 +234,7 @@ def test_a_bad_file_is_one_line_that_names_it(tmp_path, write, end, kind, words)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.kind is FailureKind(kind)
+    assert caught.value.exit_code == {"config": 78, "data": 1}[kind]
 
 
 def test_dates_with_a_time_zone_are_refused(tmp_path):
