@@ -20,7 +20,7 @@ from atlas_daemon.core.evolve import evolve
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.state import State
 from atlas_daemon.journal import Journal, JournalFullError
-from atlas_daemon.ports import ClockPort, LatchPort
+from atlas_daemon.ports import ClockPort, LatchPort, MeterPort
 
 INBOX_MAX = 10_000
 """More than this waiting is our bug: whoever can bring so much waits for room."""
@@ -61,7 +61,9 @@ class Bus:
         clock: ClockPort,
         policy: Policy,
         run_effect: Callable[[Effect], None],
+        entries: Iterable[e.Entry] | None = None,
     ) -> None:
+        """`entries` is the whole journal, where somebody else reads it too as it goes by."""
         self._journal, self._latch, self._clock = journal, latch, clock
         self._run_effect = run_effect
         self._inbox: deque[e.Event] = deque()
@@ -70,14 +72,18 @@ class Bus:
         self._watchers: list[Watcher] = []
         self._logger = logging.getLogger("Bus")
         self.policy = policy
-        self.state = fold(journal.read(), State(now=clock.now()))
+        told = journal.read() if entries is None else entries
+        self.state = fold(told, State(now=clock.now()))
         self.is_stop_heard = False
         """A stop was heard and is perhaps not yet taken: the fence is closed by it already."""
+        self._stop_heard: e.StopRequested | None = None
         self.fault = ""
         """Why the journal did not take the last turn; empty while it does."""
         self._held: list[Committed] = []
         """A stop that holds in memory, and what followed it: written with the next that can be."""
         self.turns = 0
+        self.meter: MeterPort | None = None
+        """Who is told how long turns and commits take."""
         self.is_start_unwritten = False
         """The disk does not take the start: everything but a stop waits until it does."""
 
@@ -87,11 +93,11 @@ class Bus:
         Only a resume that was heard before it comes before it: taken after it, it would undo it.
         """
         if isinstance(event, e.StopRequested):
-            self.is_stop_heard = True
+            self.is_stop_heard, self._stop_heard = True, event
             resumes = [waits for waits in self._inbox if isinstance(waits, e.ResumeRequested)]
             rest = [waits for waits in self._inbox if not isinstance(waits, e.ResumeRequested)]
             self._inbox = deque((*resumes, event, *rest))
-        elif self.is_start_unwritten and isinstance(event, e.Ticked):
+        elif self.is_start_unwritten and isinstance(event, e.Ticked | e.JobFired):
             return  # nothing is done by time before the start
         elif len(self._inbox) >= INBOX_MAX:
             raise BugError(f"over {INBOX_MAX} events are waiting")
@@ -100,9 +106,34 @@ class Bus:
         self._heard.set()
         self._drained.clear()
 
+    def swap(self, policy: Policy, event: e.PolicyChanged) -> bool:
+        """Decide by `policy` from the turn of `event` on; False where that could not be written.
+
+        It is no event of the inbox: between its place in there and its turn a run might begin.
+        """
+        before, turns = self.policy, self.turns
+        if self.is_start_unwritten or not turns:
+            return False  # the start's own entry comes first
+        self.policy = policy
+        self.take(event)
+        if self.turns == turns:
+            self.policy = before
+            return False
+        return True
+
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` of every committed turn, in order. It may tell, and never ask."""
         self._watchers.append(watcher)
+
+    @property
+    def depth(self) -> int:
+        """How many events wait."""
+        return len(self._inbox)
+
+    @property
+    def is_idle(self) -> bool:
+        """True while nothing waits."""
+        return not self._inbox
 
     async def room(self) -> None:
         """Wait while many events wait: a burst of frames is read no faster than it is taken."""
@@ -121,10 +152,19 @@ class Bus:
             while self._inbox:
                 if isinstance(self._inbox[0], NEWS):
                     await asyncio.sleep(0)  # what the sockets hold by now shares its commit
-                self._take_next()
+                self._take_timed()
                 # A long inbox must not starve the sockets.
                 await asyncio.sleep(RETRY_S if self.is_start_unwritten else 0)
             self._drained.set()
+
+    def _take_timed(self) -> None:
+        meter = self.meter
+        if meter is None:
+            self._take_next()
+            return
+        began_s = meter.time()
+        self._take_next()
+        meter.turn(meter.time() - began_s)
 
     def _take_next(self) -> None:
         """Take the next event; the broker's news that waits behind it is committed with it.
@@ -178,8 +218,8 @@ class Bus:
                 return
             self._held.append(committed)
             is_held = True
-        elif not turn.entries and isinstance(event, e.Ticked):
-            self._write_again()
+        elif not turn.entries and isinstance(event, e.Ticked) and (self._held or self.fault):
+            self.commit()
         self.state = turn.state
         self.turns += 1
         if isinstance(event, e.DaemonStarted):
@@ -191,6 +231,32 @@ class Bus:
             self._say_not_durable()
         else:
             self._tell(committed)
+
+    def commit(self) -> str:
+        """Commit what is held in memory, or nothing new; return why the disk took it not.
+
+        Nothing else may be waiting to try where it took nothing before.
+        """
+        if self._held:
+            self._write(())
+            return self.fault
+        try:
+            self._journal.probe()
+        except JournalFullError as error:
+            if not self.fault:
+                self._logger.critical("The journal cannot be written: %s", error)
+            self.fault = str(error)
+        else:
+            self.fault = ""
+        return self.fault
+
+    def latch_stop(self) -> None:
+        """Put the latch on, as the process ends, for a stop that was heard and never taken."""
+        stop = self._stop_heard
+        if self.is_stop_heard and stop is not None:
+            detail = self._latch.write(stop.by, stop.reason, self._clock.now())
+            if detail:
+                self._logger.critical("The stop by %s cannot be latched: %s", stop.by, detail)
 
     def write_crash(self, detail: str) -> None:
         """Write down, as the process dies, that an exception of our own ended it.
@@ -207,6 +273,8 @@ class Bus:
     def _write(self, entries: tuple[e.Entry, ...]) -> bool:
         """Commit what is held in memory, and then these; False where the disk takes nothing."""
         held = tuple(entry for committed in self._held for entry in committed.turn.entries)
+        meter = self.meter
+        began_s = 0.0 if meter is None else meter.time()
         try:
             self._journal.append((*held, *entries))
         except JournalFullError as error:
@@ -214,6 +282,8 @@ class Bus:
                 self._logger.critical("The journal cannot be written: %s", error)
             self.fault = str(error)
             return False
+        if meter is not None:
+            meter.commit(meter.time() - began_s)
         self.fault = ""
         told, self._held = self._held, []
         for committed in told:
@@ -221,18 +291,6 @@ class Bus:
         if told:
             self.hear(e.LatchWritten("journal"))
         return True
-
-    def _write_again(self) -> None:
-        """See whether the disk takes again what it did not; nothing else may be waiting to try."""
-        if self._held:
-            self._write(())
-        elif self.fault:
-            try:
-                self._journal.probe()
-            except JournalFullError as error:
-                self.fault = str(error)
-            else:
-                self.fault = ""
 
     def _may_be_held(self, committed: Committed) -> bool:
         """What cannot be written does not happen; but a stop does, in memory, and what follows it.

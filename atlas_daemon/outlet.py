@@ -12,7 +12,6 @@ from decimal import Decimal
 
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
-from atlas_daemon.core.brain import SignalsError, refuse_unusable
 from atlas_daemon.core.errors import AtlasError, BugError, RefusedError
 from atlas_daemon.core.values import (
     Approved,
@@ -21,7 +20,6 @@ from atlas_daemon.core.values import (
     OpenOrder,
     OrderId,
     OrderType,
-    Regime,
     Side,
     Symbol,
 )
@@ -36,7 +34,16 @@ from atlas_daemon.edges.alpaca.faults import (
 from atlas_daemon.edges.alpaca.wire import OrderRecord
 from atlas_daemon.edges.quotes import LatestQuotes
 from atlas_daemon.edges.stream_news import reported
-from atlas_daemon.ports import BrainPort, ClockPort, LatchPort, NoticePort
+from atlas_daemon.errands import NOBODY, Errand, Errands
+from atlas_daemon.ports import (
+    BrainPort,
+    ClockPort,
+    DoctorPort,
+    LatchPort,
+    LogKeeperPort,
+    NoticePort,
+    ReporterPort,
+)
 
 SENDS_MAX = 3
 """A submit that the broker did not process (429) is sent at most so often."""
@@ -92,8 +99,19 @@ class Outlet:
         hear: Hear,
         stop: Callable[[str], None],
         reopen_stream: Callable[[str], None],
+        doctor: DoctorPort = NOBODY,
+        reporter: ReporterPort = NOBODY,
+        log_keeper: LogKeeperPort = NOBODY,
     ) -> None:
-        self._client, self._quotes, self._brain = client, quotes, brain
+        self._client, self._quotes = client, quotes
+        self._errands = Errands(
+            brain=brain,
+            doctor=doctor,
+            reporter=reporter,
+            log_keeper=log_keeper,
+            clock=clock,
+            hear=hear,
+        )
         self._notice, self._clock, self._fence, self._hear = notice, clock, fence, hear
         self._stop, self._reopen_stream = stop, reopen_stream
         self._sending: dict[str, Approved] = {}
@@ -131,8 +149,14 @@ class Outlet:
                     self._hear(e.SessionsReported(first, last, sessions))
             case fx.FetchActivities():
                 await self._fetch_activities(effect)
-            case fx.ComputeSignals():
-                await self._compute(effect)
+            case fx.FetchClock(asked_at=asked_at):
+                try:
+                    told = await self._client.get_clock()
+                except BROKER_ERRORS as error:
+                    self._failed("clock", error)
+                else:
+                    speed = told.speed or Decimal(1)
+                    self._hear(e.ClockReported(asked_at, self._clock.now(), told.timestamp, speed))
             case fx.SuspendTrading(is_on=is_on):
                 try:
                     await self._client.set_suspend_trade(is_on)
@@ -147,7 +171,9 @@ class Outlet:
             case fx.StopDaemon(why=why):
                 self._stop(why)
             case _:
-                raise BugError(f"no one runs {effect!r}")
+                if not isinstance(effect, Errand):
+                    raise BugError(f"no one runs {effect!r}")
+                await self._errands.run(effect)
 
     async def _submit(self, approved: Approved) -> None:
         order_id = approved.draft.order_id
@@ -333,28 +359,6 @@ class Outlet:
             return
         activities = tuple(record.activity() for record in records)
         self._hear(e.ActivitiesReported(effect.after, effect.asked_at, activities))
-
-    async def _compute(self, effect: fx.ComputeSignals) -> None:
-        try:
-            answer = await self._brain.compute(effect.signal_day, effect.held, self._clock.now())
-            refuse_unusable(answer, effect.signal_day)
-        except SignalsError as error:
-            self._hear(e.FetchFailed("signals", str(error)))
-            return
-        assert answer.regime is not None and answer.regime_as_of is not None
-        self._hear(
-            e.SignalsReported(
-                signal_day=answer.signal_day,
-                picks=answer.picks,
-                closes={Symbol(s): Decimal(close) for s, close in answer.closes.items()},
-                regime=Regime(answer.regime),
-                regime_as_of=answer.regime_as_of,
-                source="worker",
-                candidates=answer.candidates,
-                refused=answer.refused,
-                notes=answer.notes,
-            )
-        )
 
     def _failed(self, what: str, error: Exception) -> None:
         if isinstance(error, NoVerdictError):

@@ -14,6 +14,7 @@ from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
 from atlas_daemon.core.errors import BugError
 from atlas_daemon.core.policy import Policy
+from atlas_daemon.core.sessions import NYSE
 from atlas_daemon.core.state import Figures, State
 from atlas_daemon.core.values import (
     Account,
@@ -30,6 +31,7 @@ from atlas_daemon.core.values import (
 )
 from atlas_daemon.edges.latch import LatchFile
 from atlas_daemon.journal import Journal, JournalFullError
+from atlas_daemon.records import ExecutionLogger, Recorder
 
 D = Decimal
 MORNING = datetime(2024, 2, 1, 14, 30, tzinfo=UTC)
@@ -147,6 +149,10 @@ class Desk:
                 assets = tuple(Asset(s, tradable=True) for s in effect.assets)
                 hear(e.AssetsReported(effect.assets, assets))
                 hear(self.snapshot(effect.asked_at))
+            case fx.FetchClock(asked_at=asked_at):
+                hear(e.ClockReported(asked_at, now, now))
+            case fx.FetchSessions(first=first, last=last):
+                hear(e.SessionsReported(first, last, NYSE.sessions_between(first, last)))
             case fx.ComputeSignals(signal_day=day):
                 picks = tuple(Pick(Symbol(s), D("0.1"), D(100)) for s in SYMBOLS)
                 closes = dict.fromkeys(map(Symbol, SYMBOLS), D(100))
@@ -411,3 +417,47 @@ async def run_until_drained(bus: Bus) -> None:
         await bus.drained()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def test_the_state_is_the_same_where_the_records_read_the_journal_as_it_goes_by(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    desk.boot()
+    recorder = Recorder(ExecutionLogger(tmp_path / "logs", console=False))
+    beside = Bus(
+        journal=desk.journal,
+        latch=desk.latch,
+        clock=desk.clock,
+        policy=Policy(),
+        run_effect=desk._run,
+        entries=recorder.rebuilding(desk.journal.read()),
+    )
+    assert beside.state == desk.a_bus().state
+    assert beside.state.seq == recorder._rebuilt_seq > 0
+    desk.journal.journal.close()
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_stop_that_no_turn_took_is_latched_as_the_process_ends(desk: Desk, taken: bool) -> None:
+    desk.boot()
+    desk.bus.latch_stop()
+    assert not desk.latch.is_on()
+    desk.bus.hear(e.StopRequested("SIGUSR1", "signal"))
+    if taken:
+        desk.settle()
+        desk.take(e.ResumeRequested("ann"))
+    desk.bus.latch_stop()
+    assert desk.latch.is_on() is not taken
+
+
+def test_a_commit_of_nothing_tells_whether_the_disk_takes_it(desk: Desk) -> None:
+    desk.boot()
+    full = FullDisk(desk.journal)
+    desk.bus._journal = full
+    assert desk.bus.commit() == ""
+    full.is_full = True
+    assert "no space" in desk.bus.commit()
+    assert desk.bus.fault == desk.bus.commit()
+    full.is_full = False
+    assert desk.bus.commit() == desk.bus.fault == ""

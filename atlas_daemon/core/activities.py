@@ -19,6 +19,8 @@ from .state import State
 from .values import Activity, Symbol
 
 EVERY = timedelta(days=1)
+NOTED_EVERY = timedelta(days=30)
+"""A list in which nothing was new is noted so often: else each is longer than the one before."""
 BOOKED_PER_TURN = 200
 SETTLE = timedelta(days=2)
 """An activity about shares may be told before or after the shares move; beyond this it is odd."""
@@ -102,11 +104,13 @@ def on_activities_reported(
     if later:
         yield from ask_activities(state)
         return
-    if now or log.read_at is None:
+    is_stale = log.read_at is not None and event.asked_at - log.read_at >= NOTED_EVERY
+    if now or log.read_at is None or is_stale:
         yield e.ActivitiesNoted(event.asked_at, tuple(noted))
     yield from _told(state, now)
     yield from _thawed(state, reckoning, now)
-    if any(x.cash or x.moves for x in now):
+    is_unseen = any(is_shares(a) and not _is_seen(state, a) for a in news)
+    if is_unseen or any(x.cash or x.moves for x in now):
         yield from ask_figures(state, {policy.benchmark})
 
 
@@ -135,8 +139,19 @@ def _bookings(
         if found is not None:
             yield from found
         else:
-            old = [a for a in group if state.now - _moment(a, state.now) >= SETTLE]
+            old = [a for a in group if _is_over(a, state)]
             yield from (reckoning.on_record(a, "does not fit the position") for a in old)
+
+
+def _is_over(activity: Activity, state: State) -> bool:
+    """True where shares that should have moved have not, in the time that they are given."""
+    return state.now - _moment(activity, state.now) >= SETTLE and _is_seen(state, activity)
+
+
+def _is_seen(state: State, activity: Activity) -> bool:
+    """True where the broker's positions were looked at since; before, they say nothing of it."""
+    snapshot = state.figures.snapshot
+    return snapshot is not None and snapshot.asked_at >= _moment(activity, state.now)
 
 
 def _theirs(state: State) -> dict[Symbol, Decimal]:

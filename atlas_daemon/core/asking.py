@@ -10,6 +10,8 @@ from .policy import Policy
 from .state import State
 from .values import Symbol
 
+ALERT_AGAIN_AFTER = timedelta(hours=6)
+"""The same alert goes on record again so late: what came back months later is news."""
 ASK_GAP = timedelta(seconds=1)
 """Figures are never asked for more often than this: a burst of fills asks once."""
 
@@ -75,8 +77,9 @@ def cancel(order: Order, why: str) -> Iterator[e.Event | Effect]:
 
 
 def alert_once(state: State, level: str, key: str, text: str) -> Iterator[e.Event | Effect]:
-    """Yield an alert, unless the same words are among the latest ones."""
-    if not any(alert.key == key and alert.text == text for _, alert in state.alerts):
+    """Yield an alert, unless the same words are among the latest ones and not long ago."""
+    recent = (alert for at, alert in state.alerts if state.now - at < ALERT_AGAIN_AFTER)
+    if not any(alert.key == key and alert.text == text for alert in recent):
         yield e.AlertRaised(level, key, text)
 
 

@@ -7,7 +7,7 @@ Standard library only: neither side may need the other's packages to speak.
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -106,6 +106,12 @@ class SignalsRequest:
     asked_at: datetime | None = None
     """The asker's clock (the feed serves nothing younger than 16 minutes); None = wall clock."""
     model: RegimeModel = RegimeModel()
+    is_regime_only: bool = False
+    """True where the regime alone is asked for: answered by `WorkerReply.regime`."""
+    bars_dir: str = ""
+    """Folder of the local store of bars; empty = there is none."""
+    keeps_bars: bool = False
+    """Whether bars are added to that store: the daemon's are, a dry run's are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,8 @@ class SignalsAnswer:
     picks: tuple[Pick, ...]
     """Best first. Empty = all cash, and `notes` says so."""
     closes: Mapping[str, Decimal]
-    """As-traded closes of the signal session: picks, held symbols and the benchmark."""
+    """As-traded closes of the signal session, in the next session's shares: picks, held symbols and
+    the benchmark."""
     refused: tuple[tuple[str, str], ...]
     """Symbols that failed a check, each with its reason."""
     candidates: int
@@ -129,6 +136,22 @@ class SignalsAnswer:
     """What a model says of that session alone; None where no model was asked."""
     regime_confirmed: Regime | None = None
     """What a model has said long enough to be acted on between slots."""
+    splits: Mapping[str, Decimal] = field(default_factory=dict)
+    """New shares for one old one, where a split takes effect between the signal session and the
+    next; every close here counts in new shares already."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeAnswer:
+    """The regime of a session, where nobody asked for picks."""
+
+    signal_day: date
+    regime: Regime
+    """Of a model: the one of its raw and its confirmed label that allows less."""
+    as_of: date
+    raw: Regime | None = None
+    confirmed: Regime | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +160,8 @@ class WorkerReply:
 
     ok: bool
     answer: SignalsAnswer | None = None
+    regime: RegimeAnswer | None = None
+    """The answer to a question for the regime alone."""
     error: str | None = None
     kind: FailureKind | None = None
 
@@ -160,6 +185,9 @@ def refuse_unusable(answer: SignalsAnswer, signal_day: date) -> None:
             raise SignalsError(f"signals: the weight {pick.weight} of {pick.symbol} is not above 0")
         if pick.ratio is not None and not _is_sound(pick.ratio):
             raise SignalsError(f"signals: the ratio {pick.ratio} of {pick.symbol} is not above 0")
+    for symbol, ratio in answer.splits.items():
+        if not _is_sound(ratio):
+            raise SignalsError(f"signals: the split {ratio} of {symbol} is not above 0")
     total = sum((pick.weight for pick in answer.picks), Decimal(0))
     if total > 1 + WEIGHT_SLACK:
         raise SignalsError(f"signals: the weights add up to {total}, above 1")
@@ -176,7 +204,7 @@ def _is_sound(value: Decimal) -> bool:
 
 def _refuse_strange_words(answer: SignalsAnswer) -> None:
     """Raise `SignalsError` for a text or a count out of bounds."""
-    names = (*(pick.symbol for pick in answer.picks), *answer.closes)
+    names = (*(pick.symbol for pick in answer.picks), *answer.closes, *answer.splits)
     words = (*answer.notes, *(word for pair in answer.refused for word in pair))
     for texts, most in ((names, NAME_MAX), (words, TEXT_MAX)):
         for text in texts:

@@ -74,6 +74,45 @@ class ComputeSignals(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshRegime(Effect):
+    """Let the child process compute picks and regime of a session that no run waits for.
+
+    Where the picks cannot be had the regime alone is told.
+    """
+
+    signal_day: date
+    held: tuple[Symbol, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchClock(Effect):
+    """Ask for the broker's time."""
+
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunDoctor(Effect):
+    """Let the doctor look at everything, in a process of its own."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendDailyReport(Effect):
+    """Tell people how the day was, where they want to be told."""
+
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class KeepLogs(Effect):
+    """Archive the log files of days that are over; `today` is New York's."""
+
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
 class WriteLatch(Effect):
     """Put the latch on disk, fsynced, before any other effect of the same turn begins."""
 

@@ -11,6 +11,7 @@ from . import events as e
 from .evolve_book import BOOK_CHANGES, with_closed_orders
 from .evolve_figures import FIGURE_CHANGES, answered, with_figures
 from .evolve_halt import HALT_CHANGES, with_flatten
+from .evolve_regime import REGIME_CHANGES, with_clock, with_digest, with_outlook
 from .frozen import replace
 from .orders import Order, OrderStatus
 from .state import (
@@ -19,7 +20,6 @@ from .state import (
     Figures,
     Halt,
     Phase,
-    RegimeSeen,
     Run,
     RunRecord,
     State,
@@ -32,6 +32,7 @@ Change = Callable[[State, Any], State]
 def evolve(state: State, entry: e.Entry) -> State:
     """Return the state after one entry."""
     born_at = state.born_at if state.born_at is not None else entry.at
+    state = with_clock(state, entry.at)
     state = replace(state, now=entry.at, seq=entry.seq, born_at=born_at)
     change = _CHANGES.get(type(entry.event))
     return state if change is None else change(state, entry.event)
@@ -45,14 +46,14 @@ def _daemon_started(state: State, event: e.DaemonStarted) -> State:
     if event.is_latched and halt is None:
         halt = Halt("latch file", "found at start", state.now)
     return replace(
-        state,
+        with_digest(state, event.config_digest),
         account_name=event.account_name,
         account_mode=event.account_mode,
         account_number=event.account_number or state.account_number,
         mode=Mode.HALTED if halt else Mode.STARTING,
         mode_reason="halted" if halt else "starting",
         halt=halt,
-        figures=Figures(started_at=state.now),
+        figures=Figures(started_at=state.now, is_clock_doubted=True),
     )
 
 
@@ -81,20 +82,6 @@ def _agreed_since(state: State, event: e.SnapshotReported) -> dict[Symbol, datet
         for symbol in state.frozen
         if theirs.get(symbol, ZERO) == state.book.positions.get(symbol, ZERO)
     }
-
-
-def _signals_reported(state: State, event: e.SignalsReported) -> State:
-    seen = RegimeSeen(event.regime, event.regime_as_of, event.source, state.now)
-    state = with_figures(replace(state, regime=seen), failures=answered(state, "signals"))
-    run = state.run
-    if run is None or run.has_filled or run.signal_day != event.signal_day:
-        return state
-    return replace(state, run=replace(run, signals=event))
-
-
-def _regime_reported(state: State, event: e.RegimeReported) -> State:
-    seen = RegimeSeen(event.regime, event.as_of, event.source, state.now)
-    return replace(state, regime=seen)
 
 
 def _mode_changed(state: State, event: e.ModeChanged) -> State:
@@ -127,7 +114,11 @@ def _run_started(state: State, event: e.RunStarted) -> State:
         event.order_day,
         phase_at=state.now,
     )
-    state = replace(_fresh_figures(state), run=run, run_ids=state.run_ids | {event.run_id})
+    # Whatever the run's trigger: it is planned under the regime of this day.
+    outlook = replace(state.outlook, pending=None)
+    run = with_outlook(state, run)
+    run_ids = state.run_ids | {event.run_id}
+    state = replace(_fresh_figures(state), run=run, run_ids=run_ids, outlook=outlook)
     return with_flatten(state, event)
 
 
@@ -149,7 +140,7 @@ def _run_continued(state: State, event: e.RunContinued) -> State:
         dropped={},
         trimmed={},
     )
-    return replace(_fresh_figures(state), run=run)
+    return replace(_fresh_figures(state), run=with_outlook(state, run))
 
 
 def _run_planned(state: State, event: e.RunPlanned) -> State:
@@ -293,10 +284,9 @@ _CHANGES: Mapping[type[e.Event], Change] = {
     **FIGURE_CHANGES,
     **BOOK_CHANGES,
     **HALT_CHANGES,
+    **REGIME_CHANGES,
     e.DaemonStarted: _daemon_started,
     e.SnapshotReported: _snapshot_reported,
-    e.SignalsReported: _signals_reported,
-    e.RegimeReported: _regime_reported,
     e.ModeChanged: _mode_changed,
     e.CalendarDisputed: _calendar_disputed,
     e.CalendarAgreed: _calendar_agreed,

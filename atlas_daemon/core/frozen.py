@@ -14,14 +14,13 @@ else:
 
     def replace(record, /, **changes):
         """Return a copy of `record` with `changes`. Raises TypeError for a field it has not."""
-        copy = object.__new__(type(record))
-        fields = copy.__dict__
-        fields.update(record.__dict__)
-        had = len(fields)
-        fields.update(changes)
-        if len(fields) != had:
-            strange = sorted(changes.keys() - record.__dict__.keys())
+        had = record.__dict__
+        fields = had | changes
+        if len(fields) != len(had):
+            strange = sorted(changes.keys() - had.keys())
             raise TypeError(f"{type(record).__name__} has no field {', '.join(strange)}")
+        copy = object.__new__(type(record))
+        object.__setattr__(copy, "__dict__", fields)
         return copy
 
 

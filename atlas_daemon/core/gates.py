@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from . import events as e
 from . import rules
+from .freshness import sessions_old
 from .orders import Order
 from .plan import has_drifted
 from .policy import Policy
@@ -87,7 +88,7 @@ def standing_verdicts(state: State, draft: Draft, policy: Policy) -> list[Verdic
         available = sellable_qty(state, draft.symbol, draft.order_id)
         return [*verdicts, rules.sells_within_holding(draft.qty, available)]
     asset = state.figures.assets.get(draft.symbol)
-    return [*verdicts, rules.tradable(draft.symbol, asset), no_crash(state)]
+    return [*verdicts, rules.tradable(draft.symbol, asset), *known_regime(state, policy)]
 
 
 def limit_verdicts(state: State, draft: Draft, policy: Policy) -> list[Verdict]:
@@ -172,9 +173,16 @@ def within_regime(state: State, draft: Draft, policy: Policy) -> Verdict:
         text = "regime compliance: no plan to measure the order on"
         return Verdict("regime_compliance", False, "no plan", "a plan", text)
     left = regime_left(state, draft, policy)
-    value = plan.equity * plan.allocation - left
+    allowed = regime_allowed(state, plan)
+    value = plan.equity * ALLOCATION[allowed] - left
     value += draft.qty * decided_price(state, draft, policy)
-    return rules.regime_compliance(plan.regime, value / plan.equity)
+    return rules.regime_compliance(allowed, value / plan.equity)
+
+
+def regime_allowed(state: State, plan: e.RunPlanned) -> Regime:
+    """Return the plan's regime, or the latest word where that is lower: it never raises a run."""
+    regimes = [plan.regime] if state.regime is None else [plan.regime, state.regime.regime]
+    return min(regimes, key=lambda regime: ALLOCATION[regime])
 
 
 def regime_left(state: State, draft: Draft, policy: Policy) -> Decimal:
@@ -189,7 +197,7 @@ def regime_left(state: State, draft: Draft, policy: Policy) -> Decimal:
     for order in open_buys(state, draft.order_id):
         line = lines.get(order.draft.symbol)
         deployed += order.open_qty * _decided_price(line, order.draft, policy)
-    return plan.equity * plan.allocation - deployed
+    return plan.equity * ALLOCATION[regime_allowed(state, plan)] - deployed
 
 
 def decided_price(state: State, draft: Draft, policy: Policy) -> Decimal:
@@ -284,6 +292,15 @@ def may_be_traded(state: State, draft: Draft, policy: Policy) -> Verdict:
         text = f"frozen: {draft.symbol}: {why}; atlasd adopt {draft.symbol} takes it off"
         return Verdict("frozen", False, why, "an explained quantity", text)
     return Verdict("frozen", True, "explained", "an explained quantity", "quantity is explained")
+
+
+def known_regime(state: State, policy: Policy) -> list[Verdict]:
+    """The latest word on the regime allows buys at all, and is young enough to be believed."""
+    verdict = no_crash(state)
+    if state.regime is None:
+        return [verdict]
+    age = sessions_old(state.regime.as_of, state.now)
+    return [verdict, rules.regime_age(age, policy.regime_age_max)]
 
 
 def no_crash(state: State) -> Verdict:

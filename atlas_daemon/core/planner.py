@@ -13,11 +13,13 @@ from . import events as e
 from .asking import alert_once, ask_figures, cancel, may_ask
 from .drafts import buy_drafts, pending_buys, sell_drafts
 from .effects import ComputeSignals, Effect
+from .freshness import sessions_old
 from .plan import make_plan, picks_of, plan_again, regime_of
 from .policy import BENCHMARK, Policy
 from .pricing import NoPrice, Price, price_of
 from .runs import (
     CASH_RUNS,
+    CRASH_REASON,
     is_at_rest,
     is_flattening,
     managed_positions,
@@ -78,7 +80,7 @@ def on_regime_reported(
     text = f"{run.run_id} closed: regime went from {regime_of_plan(run)} to CRASH"
     yield e.AlertRaised("critical", "regime", text)
     report = report_of(state, run, policy, Regime.CRASH)
-    yield e.RunFinished(run.run_id, "aborted", is_final=True, reason="CRASH", report=report)
+    yield e.RunFinished(run.run_id, "aborted", is_final=True, reason=CRASH_REASON, report=report)
 
 
 def regime_of_plan(run: Run) -> str:
@@ -194,7 +196,8 @@ def _signals_missing(state: State, run: Run) -> str | None:
     if run.signals is None:
         return "no signals yet"
     # A run that goes on keeps its symbols and weights; the regime of the day it needs all the same.
-    if state.regime is None or state.regime.as_of < run.signal_day:
+    is_of_today = state.regime is not None and sessions_old(state.regime.as_of, state.now) == 0
+    if state.regime is None or state.regime.as_of < run.signal_day or not is_of_today:
         as_of = state.regime.as_of if state.regime is not None else "no day"
         return f"the regime is of {as_of}, needed is {run.signal_day}"
     return None

@@ -29,7 +29,13 @@ class Policy:
     fill_timeout: timedelta = timedelta(seconds=300)
     rounds: int = 3
     crash_reacts: bool = True
-    """A CRASH heard between slots makes a run that goes to cash."""
+    """A confirmed CRASH between slots makes a run that goes to cash."""
+    regime_reacts: bool = False
+    """Any other confirmed change between slots makes a run to the new allocation."""
+    regime_age_max: int = 2
+    """Sessions: nothing is bought under a regime that is older."""
+    doctor_days: int = 7
+    """So many days before a slot what the doctor finds red is told each night."""
 
     # execution
     order_type: OrderType = OrderType.MARKET
@@ -83,6 +89,14 @@ class Policy:
     rival_wait: timedelta = timedelta(seconds=180)
     """A stream refused for this long is held by another daemon: a ghost lives 90 s."""
     signals_wait: timedelta = timedelta(minutes=3)
+    refresh_gap: timedelta = timedelta(minutes=5)
+    """A refresh that failed is tried again so late, then twice as late each time ..."""
+    refresh_gap_max: timedelta = timedelta(hours=1)
+    """... up to here."""
+    clock_warn: timedelta = timedelta(seconds=5)
+    """Our clock and the broker's may differ so much; beyond it somebody is told."""
+    clock_max: timedelta = timedelta(seconds=60)
+    """Beyond this nothing is bought."""
     benchmark: Symbol = BENCHMARK
 
     def __post_init__(self) -> None:

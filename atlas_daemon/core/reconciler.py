@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from . import events as e
 from .asking import alert_once, ask_figures, may_ask
-from .effects import CancelOrder, Effect, FetchOrder, FetchSessions
+from .effects import CancelOrder, Effect, FetchOrder
 from .moments import new_york_day
 from .policy import Policy
 from .runs import is_at_rest, parse_order_id
@@ -18,16 +18,15 @@ from .sessions import NYSE
 from .state import State
 from .values import ZERO, Account, Mode, OpenOrder, OrderId, RunId, Symbol
 
-CALENDAR_DAYS = 14
-CALENDAR_EVERY = timedelta(hours=12)
+DARK_AFTER = timedelta(minutes=15)
+"""A broker that has not answered for so long is told of."""
 
 
 def on_daemon_started(
     state: State, event: e.DaemonStarted, policy: Policy
 ) -> Iterator[e.Event | Effect]:
-    """Ask for everything at once: start-up is recovery."""
+    """Ask for the figures at once: start-up is recovery."""
     yield from ask_figures(state, {policy.benchmark})
-    yield from _ask_sessions(state)
 
 
 def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event | Effect]:
@@ -39,15 +38,9 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
         every = policy.poll_blind_every
     if figures.stream != "listening":
         every = min(every, policy.reconcile_every)
-    if (figures.asked_at is None or state.now - figures.asked_at >= every) and may_ask(
-        state, policy
-    ):
+    is_due = figures.asked_at is None or state.now - figures.asked_at >= every
+    if is_due and may_ask(state, policy):
         yield from ask_figures(state, {policy.benchmark})
-    asked_at = figures.sessions_asked_at
-    is_agreed = figures.sessions_agreed is not None and not state.calendar_dispute
-    wait = CALENDAR_EVERY if is_agreed else timedelta(minutes=1)
-    if asked_at is None or state.now - asked_at >= wait:
-        yield from _ask_sessions(state)
     yield from settle_mode(state, policy)
 
 
@@ -119,10 +112,8 @@ def on_book_matched(
         yield e.EquityMarked(last.day, account.equity, account.cash, price)
 
 
-def on_difference(
-    state: State, event: e.DriftSeen | e.CashDriftSeen | e.RivalSuspected, policy: Policy
-) -> Iterator[e.Event | Effect]:
-    """While the books differ nothing is bought, from this very turn on."""
+def on_difference(state: State, event: e.Event, policy: Policy) -> Iterator[e.Event | Effect]:
+    """While books, calendars or clocks differ nothing is bought, from this very turn on."""
     yield from settle_mode(state, policy)
 
 
@@ -173,26 +164,19 @@ def on_fetch_failed(
     elif event.what == "credentials":
         why = f"the broker refuses our keys: {event.detail}"
         yield from alert_once(state, "critical", "credentials", why)
+    elif event.what == "snapshot":
+        yield from _tell_dark(state)
     yield from settle_mode(state, policy)
 
 
-def on_sessions_reported(
-    state: State, event: e.SessionsReported, policy: Policy
-) -> Iterator[e.Event | Effect]:
-    """Compare the broker's calendar with ours; where they differ no slot is due."""
-    ours = {s.day: s for s in NYSE.sessions_between(event.first, event.last)}
-    theirs = {s.day: s for s in event.sessions}
-    off = [
-        f"{day}: ours {_hours(ours.get(day))}, the broker's {_hours(theirs.get(day))}"
-        for day in sorted({*ours, *theirs})
-        if ours.get(day) != theirs.get(day)
-    ]
-    if not off:
-        if state.calendar_dispute or state.figures.sessions_agreed is None:
-            yield e.CalendarAgreed(event.first, event.last)
-    elif "; ".join(off) != state.calendar_dispute:
-        yield e.CalendarDisputed("; ".join(off))
-        yield e.AlertRaised("critical", "calendar", f"calendars differ: {'; '.join(off)}")
+def _tell_dark(state: State) -> Iterator[e.Event | Effect]:
+    """A broker that has not answered for long is told of: more urgently amid a run."""
+    figures = state.figures
+    since = figures.started_at if figures.snapshot is None else figures.snapshot.asked_at
+    if since is not None and state.now - since >= DARK_AFTER:
+        text = f"the broker has not answered since {since:%Y-%m-%d %H:%M} UTC"
+        level = "error" if state.run is None else "critical"
+        yield from alert_once(state, level, "broker", text)
 
 
 def on_adopt_requested(
@@ -259,6 +243,8 @@ def mode_of(state: State, policy: Policy) -> tuple[Mode, str]:
             (_blocks(account), bool(_blocks(account))),
             ("positions differ", figures.drift_at is not None),
             ("cash differs", figures.cash_differs_at is not None),
+            ("calendars differ", bool(state.calendar_dispute)),
+            (_clock_text(figures.clock_dispute), _is_clock_off(figures.clock_dispute)),
             (figures.rival, bool(figures.rival)),
             ("the stream is refused: another daemon?", _is_refused_for_long(state, policy)),
         )
@@ -280,6 +266,14 @@ def mode_of(state: State, policy: Policy) -> tuple[Mode, str]:
     if clean is not None and state.now - clean >= policy.blind_wait:
         return Mode.TRADING, "reconciled, polling (no stream)"
     return Mode.REDUCE_ONLY, f"stream {figures.stream}"
+
+
+def _is_clock_off(dispute: e.ClockDisputed | None) -> bool:
+    return dispute is not None and dispute.is_blocking
+
+
+def _clock_text(dispute: e.ClockDisputed | None) -> str:
+    return "" if dispute is None else f"the broker's clock is {dispute.skew_s:+.0f} s from ours"
 
 
 def _is_refused_for_long(state: State, policy: Policy) -> bool:
@@ -384,14 +378,3 @@ def _cash_tolerance(state: State, policy: Policy) -> Decimal:
     book = state.book
     sold = book.sold if book.sold_on == new_york_day(state.now) else ZERO
     return policy.cash_tolerance + policy.cash_tolerance_pct * sold
-
-
-def _ask_sessions(state: State) -> Iterator[e.Event | Effect]:
-    today = new_york_day(state.now)
-    yield e.SessionsRequested()
-    yield FetchSessions(today, today + timedelta(days=CALENDAR_DAYS))
-
-
-def _hours(session: object) -> str:
-    opens, closes = getattr(session, "opens_at", None), getattr(session, "closes_at", None)
-    return f"{opens:%H:%M}-{closes:%H:%M} UTC" if opens and closes else "closed"

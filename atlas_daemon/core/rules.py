@@ -9,7 +9,7 @@ Source of the limits: the handbook's validation gates.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -109,11 +109,19 @@ def total_allocation(
     return replace(verdict, warning=warning)
 
 
+def regime_age(sessions: int, sessions_max: int) -> Verdict:
+    """The regime that a buy rests on is at most `sessions_max` completed sessions old."""
+    actual = f"{sessions} session{'s'[: sessions != 1]} old"
+    limit = f"at most {sessions_max} sessions old"
+    text = f"regime age: {actual}, limit {limit}"
+    return Verdict("regime_age", sessions <= sessions_max, actual, limit, text)
+
+
 def regime_compliance(regime: str, allocation_pct: Decimal, *, reduces: bool = False) -> Verdict:
     """Deployed fraction of the portfolio <= the regime's: 1.00, 0.70, 0.30, 0. Unknown: refused."""
     rule = "regime_compliance"
     if reduces:
-        return _passed_by_reducing(rule, allocation_pct, str(regime))
+        return _passed_by_reducing(rule, allocation_pct, _pct, str(regime))
     try:
         limit = ALLOCATION[Regime(regime)]
     except ValueError:
@@ -296,7 +304,7 @@ def _share_of(
     rule: str, value: Decimal, portfolio_value: Decimal, max_pct: Decimal, *, reduces: bool
 ) -> Verdict:
     if reduces:
-        return _passed_by_reducing(rule, value, _pct(max_pct, ROUND_FLOOR))
+        return _passed_by_reducing(rule, value, _money, _pct(max_pct, ROUND_FLOOR))
     if not (value.is_finite() and value >= 0):
         return _unusable(rule, "value", value)
     if not (portfolio_value.is_finite() and portfolio_value > 0):
@@ -308,9 +316,12 @@ def _share_of(
     return _compared(rule, value <= ceiling, actual, limit)
 
 
-def _passed_by_reducing(rule: str, value: Decimal, limit: str) -> Verdict:
-    text = f"{_words(rule)}: {value}, limit {limit}; passes because the order reduces risk"
-    return Verdict(rule, True, str(value), limit, text)
+def _passed_by_reducing(
+    rule: str, value: Decimal, shown: Callable[[Decimal], str], limit: str
+) -> Verdict:
+    actual = shown(value) if value.is_finite() else str(value)
+    text = f"{_words(rule)}: {actual}, limit {limit}; passes because the order reduces risk"
+    return Verdict(rule, True, actual, limit, text)
 
 
 def _compared(rule: str, ok: bool, actual: str, limit: str) -> Verdict:

@@ -31,6 +31,8 @@ from .values import (
 
 CASH_RUNS = frozenset({"crash", "stop"})
 """Triggers of runs whose target is cash."""
+CRASH_REASON = "CRASH"
+"""Why a run ended that a CRASH closed."""
 
 
 @dataclass(frozen=True, slots=True)

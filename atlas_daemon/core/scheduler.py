@@ -4,13 +4,16 @@ Whoever beats the metronome decides nothing; a slot is consumed by success only,
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 from . import events as e
+from . import jobs
 from .effects import Effect
+from .freshness import is_clock_trusted
 from .moments import NEW_YORK, new_york_day
 from .policy import Policy
 from .runs import (
+    CRASH_REASON,
     Slot,
     is_flattening,
     managed_in_book,
@@ -23,23 +26,34 @@ from .sessions import NYSE
 from .state import Phase, Run, State
 from .values import Mode, Regime, RunId, Session
 
+BEGIN_PATIENCE = timedelta(minutes=2)
+"""What keeps a slot from beginning is often over by then."""
+
 
 def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event | Effect]:
     """End what is too late, go on with what is unfinished, start what is due."""
     if state.figures.is_shutting_down:
         return
+    if not is_clock_trusted(state):  # it would call a slot missed that is still to come
+        if state.run is None:
+            yield from _tell_why_not(state, policy)
+        return
     yield from _close_missed(state, policy)
+    if state.run is not None and (slot := _slot_that_waits(state, state.run, policy)) is not None:
+        yield from _make_way(state, state.run, slot, policy)
+        return
     if state.run is not None:
         yield from _end_of_day(state, state.run, policy)
         return
-    if (slot := due_slot(state, policy)) is not None:
-        session = tradable_session(state, policy)
-        if session is not None:
-            signal_day = NYSE.session_before(session.day).day
-            run_id = RunId(slot.name)
-            yield e.RunStarted(run_id, "slot", slot.name, session.day, signal_day)
-            return
-    yield from _go_to_cash(state, policy)
+    begun = list(_begin_what_is_due(state, policy))
+    yield from begun or _tell_why_not(state, policy)
+
+
+def on_job_fired(state: State, event: e.JobFired, policy: Policy) -> Iterator[e.Event | Effect]:
+    """Begin what is due. Where it cannot begin the ticks go on trying, and say why."""
+    is_ours = event.job == jobs.REBALANCE_CHECK and not state.figures.is_shutting_down
+    if is_ours and state.run is None:
+        yield from _begin_what_is_due(state, policy)
 
 
 def on_rebalance_requested(
@@ -62,27 +76,66 @@ def on_rebalance_requested(
     yield e.RunStarted(run_id, "force", None, order_day=session.day, signal_day=signal_day)
 
 
-def on_regime_reported(
-    state: State, event: e.RegimeReported, policy: Policy
+def on_regime_heard(
+    state: State, event: e.RegimeReported | e.RegimeChanged, policy: Policy
 ) -> Iterator[e.Event | Effect]:
-    """CRASH between runs goes to cash, where the policy says so and anything is held."""
-    yield from _go_to_cash(state, policy)
+    """CRASH between runs goes to cash, another confirmed change to its allocation, by policy."""
+    if state.run is None and not state.figures.is_shutting_down:
+        yield from _follow_regime(state, policy)
 
 
-def _go_to_cash(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
-    # Heard while closed, halted or reducing, a CRASH still stands when that is over. Once a
-    # session: what could not be sold is tried again in the next one.
-    seen = state.regime
-    if seen is None or seen.regime is not Regime.CRASH or not policy.crash_reacts:
+def _begin_what_is_due(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
+    slot, session = due_slot(state, policy), tradable_session(state, policy)
+    if slot is not None and session is not None:
+        signal_day = NYSE.session_before(session.day).day
+        run_id = RunId(slot.name)
+        yield e.RunStarted(run_id, "slot", slot.name, session.day, signal_day)
         return
+    yield from _follow_regime(state, policy)
+
+
+def _tell_why_not(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
+    """Say once a session why a slot that is due does not begin."""
+    slot, session, figures = due_slot(state, policy), NYSE.session_at(state.now), state.figures
+    if slot is None or session is None:
+        return
+    since = session.opens_at + policy.open_delay
+    if state.now - max(since, figures.started_at or since) < BEGIN_PATIENCE:
+        return
+    if figures.is_clock_doubted and "clock" not in figures.failures:
+        return  # asked at this very moment
+    if any(alert.key == "slot" and at >= since for at, alert in state.alerts):
+        return
+    if (no := _why_not(state, policy)) is not None:
+        text = f"slot {slot.name} is due and cannot begin: {no[1]}"
+        yield e.AlertRaised("error", "slot", text)
+
+
+def _follow_regime(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
+    # Heard while closed, halted or reducing, it still stands when that is over. Once a session:
+    # what could not be sold is tried again in the next one.
     session = tradable_session(state, policy)
-    if state.run is not None or session is None or not managed_in_book(state, policy):
+    if session is None:
         return
-    run_id = RunId(f"crash-{session.day:%Y%m%d}")
-    if run_id in state.run_ids:
+    trigger = ""
+    if _is_crash_to_follow(state) and policy.crash_reacts and managed_in_book(state, policy):
+        trigger = "crash"
+    elif state.outlook.pending is not None and policy.regime_reacts:
+        trigger = "regime"
+    run_id = RunId(f"{trigger}-{session.day:%Y%m%d}")
+    if not trigger or run_id in state.run_ids:
         return
     signal_day = NYSE.session_before(session.day).day
-    yield e.RunStarted(run_id, "crash", None, order_day=session.day, signal_day=signal_day)
+    yield e.RunStarted(run_id, trigger, None, order_day=session.day, signal_day=signal_day)
+
+
+def _is_crash_to_follow(state: State) -> bool:
+    """True under a confirmed CRASH, and under any that closed a run: its rest goes to cash."""
+    seen, last = state.regime, state.last_run
+    if seen is None or seen.regime is not Regime.CRASH:
+        return False
+    has_closed = last is not None and last.reason == CRASH_REASON
+    return seen.acted_on is Regime.CRASH or has_closed
 
 
 def due_slot(state: State, policy: Policy) -> Slot | None:
@@ -98,6 +151,8 @@ def tradable_session(state: State, policy: Policy) -> Session | None:
     session = NYSE.session_at(state.now)
     if session is None or state.mode is not Mode.TRADING or state.calendar_dispute:
         return None
+    if state.figures.sessions_agreed is None or not is_clock_trusted(state):
+        return None  # nobody has compared calendars and clocks yet
     if state.now < session.opens_at + policy.open_delay:
         return None
     if session.closes_at - state.now < policy.min_session_left:
@@ -124,6 +179,10 @@ def _why_not(state: State, policy: Policy) -> tuple[str, str] | None:
         return "mode", f"{state.mode}: {state.mode_reason}"
     if state.calendar_dispute:
         return "calendar", state.calendar_dispute
+    if state.figures.sessions_agreed is None:
+        return "calendar", "the broker's calendar was not compared with ours yet"
+    if state.figures.is_clock_doubted:
+        return "clock", "the broker's clock was not compared with ours yet"
     if tradable_session(state, policy) is None:
         left_s = (session.closes_at - state.now).total_seconds()
         least_s = policy.min_session_left.total_seconds()
@@ -177,6 +236,21 @@ def _end_of_day(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Ef
     if session_now.day > run.order_day or was_stopped:
         signal_day = NYSE.session_before(session_now.day).day
         yield e.RunContinued(run.run_id, session_now.day, signal_day)
+
+
+def _slot_that_waits(state: State, run: Run, policy: Policy) -> Slot | None:
+    """Return the slot that could begin now but for a parked run that is of no slot."""
+    if run.phase is not Phase.PARKED or run.slot is not None or run.trigger == "stop":
+        return None
+    return due_slot(state, policy) if tradable_session(state, policy) is not None else None
+
+
+def _make_way(state: State, run: Run, slot: Slot, policy: Policy) -> Iterator[e.Event | Effect]:
+    """Close a run that is parked: what it wanted, the slot decides anew."""
+    text = f"{run.run_id} is closed unfinished: slot {slot.name} is due"
+    report = state.last_run.report if state.last_run is not None else None
+    yield e.AlertRaised("warning", "run", text)
+    yield e.RunFinished(run.run_id, "degraded", is_final=True, reason=text, report=report)
 
 
 def _last_day(first_day: date, policy: Policy) -> date:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from . import events as e
+from .findings import Finding
 from .orders import DONE, Order
 from .values import (
     ZERO,
@@ -174,6 +175,17 @@ class Figures:
     sessions_asked_at: datetime | None = None
     sessions_agreed: tuple[date, date] | None = None
     signals_asked_at: datetime | None = None
+    regime_asked_at: datetime | None = None
+    """When signals and regime were last asked for though no run waits for them."""
+    regime_tries: int = 0
+    """How often, since they last came."""
+    doctor_asked_at: datetime | None = None
+    doctor_tries: int = 0
+    clock_asked_at: datetime | None = None
+    is_clock_doubted: bool = False
+    """Our clock jumped, or the process just began, and the broker's was not heard since."""
+    clock_dispute: e.ClockDisputed | None = None
+    """How far the broker's clock is from ours, where that is too far."""
     first_book: e.FirstBookSeen | None = None
     """The latest look at a book that is still to be adopted."""
     is_first_look: bool = False
@@ -194,9 +206,47 @@ class RegimeSeen:
     """The latest word on the regime."""
 
     regime: Regime
+    """What a buy is measured by: of a model the lower of its raw and its confirmed label."""
     as_of: date
     source: str
     heard_at: datetime
+    raw: Regime | None = None
+    confirmed: Regime | None = None
+    is_computed: bool = False
+    """By a source that speaks of sessions, not by a person of this very moment."""
+
+    @property
+    def acted_on(self) -> Regime:
+        """What is acted on between slots: a person's word and a file's are confirmed at once."""
+        return self.confirmed or self.regime
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known ahead of any run, beside the regime itself."""
+
+    confirmed: Regime | None = None
+    """The regime that the latest `RegimeChanged` told of."""
+    pending: e.RegimeChanged | None = None
+    """A change that waits for its run to the new allocation."""
+    file_word: e.RegimeReported | None = None
+    """What the watched file said last."""
+    signals: e.SignalsReported | None = None
+    """What the strategy wants, computed ahead: a run of the same signal session takes it."""
+    refreshed_day: date | None = None
+    """The session of which the source spoke last, asked ahead; and when it did."""
+    refreshed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What the doctor found last."""
+
+    findings: tuple[Finding, ...]
+    at: datetime
+    reason: str
+    red_before: frozenset[str]
+    """The checks that were red the time before."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +297,11 @@ class State:
     run_ids: frozenset[RunId] = frozenset()
     last_run: RunRecord | None = None
     regime: RegimeSeen | None = None
+    outlook: Outlook = Outlook()
+    jobs: Mapping[str, datetime] = field(default_factory=dict)
+    """The jobs of the schedule, and when each was last due."""
+    examined: Examined | None = None
+    config_digest: str = ""
     calendar_dispute: str = ""
     marks: tuple[e.EquityMarked, ...] = ()
     alerts: tuple[tuple[datetime, e.AlertRaised], ...] = ()

@@ -9,10 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from .book_views import activities, cash_dispute, foreign_orders
+from .findings_view import examined_of
 from .frozen import replace
 from .halt_view import halt_of
 from .moments import NEW_YORK, new_york_day
 from .orders import Order, OrderStatus
+from .outlook_view import jobs_of, outlook_of, stale_regime
 from .performance import performance_of
 from .plain import age, moment, rounded, share, text
 from .policy import Policy
@@ -20,7 +22,7 @@ from .reconciler import mode_of
 from .runs import next_slot, orders_of_run
 from .sessions import NYSE, CalendarRangeError
 from .state import Run, State
-from .values import ALLOCATION, ZERO, Mode, Position, Symbol
+from .values import ZERO, Mode, Position, Symbol
 
 View = dict[str, Any]
 """JSON-ready: dicts, lists, strings, whole numbers, booleans, None."""
@@ -53,7 +55,7 @@ def status_of(
         "halt": halt_of(state, policy, now, fault),
         "market": market_of(now),
         "money": _money(state, policy, now),
-        "regime": _regime(state, now),
+        "regime": outlook_of(state, policy, now),
         "next_slot": _next_slot(state, policy, now),
         "positions": _positions(state),
         "orders": [order for order in orders_of(state, now) if order["is_open"]],
@@ -69,6 +71,8 @@ def status_of(
         "cash_dispute": cash_dispute(state),
         "activities": activities(state),
         "calendar_dispute": state.calendar_dispute,
+        "jobs": jobs_of(state),
+        "examined": examined_of(state, now),
     }
 
 
@@ -156,19 +160,6 @@ def _money(state: State, policy: Policy, now: datetime) -> View:
     }
 
 
-def _regime(state: State, now: datetime) -> View | None:
-    seen = state.regime
-    if seen is None:
-        return None
-    return {
-        "regime": seen.regime.value,
-        "allocation": text(ALLOCATION[seen.regime]),
-        "as_of": seen.as_of.isoformat(),
-        "source": seen.source,
-        "age_s": age(seen.heard_at, now),
-    }
-
-
 def _next_slot(state: State, policy: Policy, now: datetime) -> View | None:
     try:
         slot = next_slot(state, policy)
@@ -186,7 +177,8 @@ def _next_slot(state: State, policy: Policy, now: datetime) -> View | None:
         "session": day.isoformat(),
         "due_at": moment(slot.due_at),
         "last_session": slot.last.day.isoformat(),
-        "is_due": slot.due_at <= now,
+        "is_due": slot.due_at <= now < slot.last.closes_at,
+        "is_over": now >= slot.last.closes_at,
         "days_to_anchor": max(0, (datetime.combine(anchor, time(), NEW_YORK) - now).days),
         "days_to_session": max(0, (day - today).days),
     }
@@ -342,12 +334,42 @@ def _performance(state: State, policy: Policy, now: datetime) -> View:
     }
 
 
-def status_line(state: State, policy: Policy, account: str, now: datetime) -> str:
-    """Return in one line: doing what, for whom, how old the last look at the broker is."""
+def status_line(state: State, policy: Policy, account: str, now: datetime, fault: str = "") -> str:
+    """Return in one line: doing what, for whom, how old the last look at the broker is.
+
+    And why no more than that is done, where something is in the way. `fault` is why the journal
+    takes no entries.
+    """
     matched_at = state.figures.matched_at
     seen = "not reconciled"
     if matched_at is not None:
         seen = f"reconciled {(now - matched_at).total_seconds():.0f} s ago"
-    run = state.run
-    doing = f"run {run.run_id} {run.phase}" if run is not None else str(state.mode)
-    return f"{doing}; {account}; {seen}; {why_this_mode(state, policy)}"
+    told = [_doing(state, policy, now), account, seen]
+    if state.mode is not Mode.TRADING or state.figures.stream != "listening":
+        told.append(why_this_mode(state, policy))
+    if stale := stale_regime(state, policy, now):
+        told.append(stale)
+    if fault:
+        told.append(f"the journal cannot be written: {fault}")
+    return "; ".join(told)
+
+
+def stands_elsewhere(before: State, now: State) -> bool:
+    """True where the first words of the status line may be others than before."""
+    before_run, run = before.run, now.run
+    if (before_run is None) is not (run is None) or before.mode is not now.mode:
+        return True
+    return run is not None and before_run is not None and before_run.phase is not run.phase
+
+
+def _doing(state: State, policy: Policy, now: datetime) -> str:
+    if state.run is not None and state.mode is not Mode.HALTED:
+        return f"run {state.run.run_id} {state.run.phase}"
+    if state.mode is not Mode.TRADING:
+        return str(state.mode)
+    slot = _next_slot(state, policy, now)
+    if slot is None:
+        return "waiting, and no slot is known"
+    days = slot["days_to_session"]
+    soon = {0: "today", 1: "tomorrow"}.get(days, f"{days} days")
+    return f"waiting for {slot['session']} ({soon})"

@@ -129,6 +129,30 @@ def test_shares_told_before_they_move_wait_and_are_odd_after_two_days() -> None:
     assert not late.the(e.ActivityBooked).is_explained
 
 
+def test_shares_that_moved_after_the_latest_look_are_looked_at_before_they_are_odd() -> None:
+    """An idle daemon hears of a split from the list first: the positions it knows are older."""
+    old_look = {"snapshot": a_snapshot(positions=[a_position("AAPL", "10")])}
+    state = a_state(book=holding(AAPL="10"), seen=old_look)
+    split = an_activity("SPLIT", "0", "AAPL", "30", at=NOW + secs(60))
+    days_later = NOW + timedelta(days=3)
+    asked = given(state).when(listed(split, asked_at=days_later), at=days_later)
+    asked.then_some(fx.FetchFigures).then_none_of(e.ActivityBooked)
+    look = a_snapshot(days_later, positions=[a_position("AAPL", "40")])
+    seen = given(asked.state).when(look, at=days_later).then_some(e.DriftSeen(("AAPL",)))
+    told = given(seen.state).when(listed(split, asked_at=days_later), at=days_later)
+    assert told.the(e.ActivityBooked).is_explained
+    assert held_of(told.state) == {"AAPL": 40}
+
+
+def test_a_list_in_which_nothing_is_new_is_noted_once_a_month() -> None:
+    known = ActivityLog({FEE.activity_id: NOW}, NOW)
+    month_later = NOW + timedelta(days=30)
+    for at, is_noted in ((month_later - secs(1), False), (month_later, True)):
+        played = given(a_state(activities=known)).when(listed(FEE, asked_at=at), at=at)
+        assert bool(played.all(e.ActivitiesNoted)) is is_noted
+    assert played.state.activities.read_at == month_later
+
+
 @pytest.mark.parametrize(
     "rows",
     [

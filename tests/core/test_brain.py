@@ -79,6 +79,8 @@ def test_an_answer_that_can_be_traded_on_passes():
         ({"picks": (a_pick("AAA", "0.5", "-1"),)}, "close -1 of AAA"),
         ({"closes": {"SPY": Decimal("NaN")}}, "close NaN of SPY"),
         ({"closes": {"SPY": Decimal(0)}}, "close 0 of SPY"),
+        ({"splits": {"AAA": Decimal(0)}}, "split 0 of AAA"),
+        ({"splits": {"AAA": Decimal("NaN")}}, "split NaN of AAA"),
     ],
 )
 def test_s144_an_answer_that_nothing_may_be_traded_on_is_refused(change, said):

@@ -7,8 +7,9 @@ import pytest
 
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
+from atlas_daemon.core.findings import Finding, Level
 from atlas_daemon.core.routes import ROUTES
-from atlas_daemon.core.state import Phase
+from atlas_daemon.core.state import Phase, RegimeSeen
 from atlas_daemon.core.values import AccountMode, Approved, BrokerOrderId, Mode, Regime, Side
 
 from .builders import (
@@ -241,6 +242,50 @@ CASES: dict[type, tuple] = {
         e.StreamDoubted("no news of x"),
         a_state(),
         (e.AlertRaised, fx.FetchFigures, e.ModeChanged(Mode.REDUCE_ONLY, "stream doubted")),
+    ),
+    e.JobFired: (
+        e.JobFired("rebalance_check", NOW),
+        a_state(born_at=BORN),
+        (e.RunStarted(RUN, "slot", "2024-02", DAY, SIGNAL_DAY), fx.ComputeSignals),
+    ),
+    e.ClockReported: (
+        e.ClockReported(NOW, NOW, NOW + secs(61)),
+        a_state(),
+        (e.ClockDisputed(Decimal("61.000"), is_blocking=True), e.ModeChanged, e.AlertRaised),
+    ),
+    e.ClockDisputed: (
+        e.ClockDisputed(Decimal(-61), is_blocking=True),
+        a_state(),
+        (e.ModeChanged(Mode.REDUCE_ONLY, "the broker's clock is -61 s from ours"),),
+    ),
+    e.ClockAgreed: (
+        e.ClockAgreed(),
+        a_state(mode=Mode.REDUCE_ONLY),
+        (e.ModeChanged(Mode.TRADING, "reconciled, stream listening"),),
+    ),
+    e.CalendarDisputed: (
+        e.CalendarDisputed("2024-02-02: ours closed"),
+        a_state(),
+        (e.ModeChanged(Mode.REDUCE_ONLY, "calendars differ"),),
+    ),
+    e.CalendarAgreed: (
+        e.CalendarAgreed(DAY, DAY),
+        a_state(mode=Mode.REDUCE_ONLY, calendar_dispute="x"),
+        (e.ModeChanged(Mode.TRADING, "reconciled, stream listening"),),
+    ),
+    e.RegimeChanged: (
+        e.RegimeChanged(Regime.TREND_BULL, Regime.CRASH, SIGNAL_DAY, "op", "cash"),
+        a_state(
+            regime=RegimeSeen(Regime.CRASH, SIGNAL_DAY, "op", NOW),
+            book=holding(MSFT="5"),
+            slots={"2024-02": "done"},
+        ),
+        (e.AlertRaised, e.RunStarted("crash-20240201", "crash", None, DAY, SIGNAL_DAY)),
+    ),
+    e.DoctorReported: (
+        e.DoctorReported((Finding("disk", Level.RED, "full"),), "rehearsal"),
+        a_state(),
+        (e.AlertRaised, fx.SendAlert),
     ),
     e.AlertRaised: (
         e.AlertRaised("info", "key", "text"),

@@ -14,11 +14,12 @@ import pytest
 from atlas_daemon.core import events as e
 from atlas_daemon.core.values import Regime
 
-from .builders import OPEN, a_pick, a_policy, secs
+from .builders import CLOSE, OPEN, a_pick, a_policy, secs
 from .telling import tell
 from .world import Faults, World, a_world, has, is_done
 
 FOLDER = Path(__file__).parents[1] / "transcripts"
+ROUTINE = ("FetchFigures", "FetchClock")
 PICKS = (a_pick("AAPL", "0.1", "185"), a_pick("MSFT", "0.1", "400"))
 HELD = {"held": {"XOM": Decimal(60)}, "prices": {"XOM": Decimal(100)}, "cash": Decimal(50_000)}
 
@@ -28,7 +29,7 @@ def transcript(world: World) -> str:
     lines = []
     for at, event, turn in world.heard:
         asked = [x for x in turn.effects if type(x).__name__ != "SendAlert"]
-        is_routine = all(type(x).__name__ == "FetchFigures" for x in asked)
+        is_routine = all(type(x).__name__ in ROUTINE for x in asked)
         if not turn.entries and is_routine:
             continue
         lines.append(f"{at:%H:%M:%S} > {tell(event)}")
@@ -99,7 +100,27 @@ def half_day() -> World:
     return world.run(is_done("2024-07"), limit=timedelta(days=3))
 
 
-JOURNEYS = (rebalance, fill, stop, lost_answer, crash_between_waves, half_day)
+def regime_change() -> World:
+    """After the close the model confirms NEUTRAL: the next open brings a run to 70 %."""
+    world = a_world(
+        picks=PICKS,
+        policy=a_policy(regime_reacts=True),
+        start=CLOSE - timedelta(minutes=40),
+        held={"AAPL": Decimal(250), "MSFT": Decimal(120)},
+        cash=Decimal(2_000),
+    )
+    world.run(CLOSE)
+    world.hear(e.JobFired("regime_refresh", CLOSE + timedelta(minutes=-7)))
+    world.run(CLOSE + timedelta(minutes=19))
+    world.regime = Regime.TREND_NEUTRAL
+    world.at(
+        CLOSE + timedelta(minutes=20),
+        lambda: world.hear(e.JobFired("regime_refresh", CLOSE + timedelta(minutes=20))),
+    )
+    return world.run(is_done("regime-20240202"), limit=timedelta(days=1))
+
+
+JOURNEYS = (rebalance, fill, stop, lost_answer, crash_between_waves, half_day, regime_change)
 
 
 @pytest.mark.parametrize("journey", JOURNEYS, ids=lambda journey: journey.__name__)

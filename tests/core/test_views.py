@@ -9,6 +9,7 @@ import pytest
 
 from atlas_daemon.core import events as e
 from atlas_daemon.core.evolve import evolve
+from atlas_daemon.core.findings import Finding, Level
 from atlas_daemon.core.orders import Order, OrderStatus
 from atlas_daemon.core.performance import performance_of
 from atlas_daemon.core.policy import BENCHMARK, Policy
@@ -115,8 +116,17 @@ def test_a_slot_that_waits_is_shown_as_due():
 
     slot = view_of(folded(started(), at=born), now)["next_slot"]
 
-    assert slot["is_due"]
+    assert slot["is_due"] and not slot["is_over"]
     assert slot["last_session"] == "2026-02-09"
+
+
+def test_a_slot_whose_days_are_over_is_not_shown_as_due():
+    born = datetime(2026, 1, 30, 15, tzinfo=UTC)
+    now = datetime(2026, 2, 9, 21, tzinfo=UTC)  # the close of its last session
+
+    slot = view_of(folded(started(), at=born), now)["next_slot"]
+
+    assert slot["is_over"] and not slot["is_due"]
 
 
 @pytest.mark.parametrize(
@@ -266,6 +276,11 @@ def test_the_regime_is_shown_with_its_source_and_age():
         "as_of": "2025-11-17",
         "source": "file:regime.json",
         "age_s": 3600,
+        "raw": None,
+        "confirmed": "TREND_NEUTRAL",
+        "sessions_old": 0,
+        "is_stale": False,
+        "follows": "",
     }
 
 
@@ -290,3 +305,9 @@ def test_the_regime_is_shown_with_its_source_and_age():
 )
 def test_figures_are_spelled_as_people_read_them(said, text):
     assert said == text
+
+
+def test_a_look_of_nobody_is_no_examination():
+    looked = e.DoctorReported((Finding("disk", Level.OK, "12 GB free"),), "rehearsal")
+    assert view_of(folded(started(), looked))["examined"]["ok"] == 1
+    assert view_of(folded(started(), e.DoctorReported((), "rehearsal")))["examined"] is None

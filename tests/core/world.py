@@ -54,6 +54,8 @@ class World:
     unquoted: set[str] = field(default_factory=set)
     slippage: Decimal = Decimal(0)
     faults: Faults = field(default_factory=Faults)
+    skew: timedelta = timedelta(0)
+    """How far the broker's clock is ahead."""
     is_checked: bool = True
 
     def __post_init__(self) -> None:
@@ -197,7 +199,9 @@ class World:
             case fx.FetchSessions(first=first, last=last):
                 answer = e.SessionsReported(first, last, NYSE.sessions_between(first, last))
                 self.later(self._delay(), lambda: self.hear(answer))
-            case fx.ComputeSignals(signal_day=day):
+            case fx.FetchClock(asked_at=asked_at):
+                self.later(self._delay(), lambda: self.hear(self._clock(asked_at)))
+            case fx.ComputeSignals(signal_day=day) | fx.RefreshRegime(signal_day=day):
                 closes = {**self.prices, **self.closes}
                 answer = e.SignalsReported(day, self.picks, closes, self.regime, day, "test")
                 self.later(2 + self._delay(), lambda: self.hear(answer))
@@ -207,6 +211,9 @@ class World:
                 self.is_latched = False
             case fx.SendAlert(level=level, key=key, text=text):
                 self.alerts.append((level, key, text))
+
+    def _clock(self, asked_at: datetime) -> e.ClockReported:
+        return e.ClockReported(asked_at, self.now, self.now + self.skew)
 
     def _submit(self, approved: Approved) -> None:
         draft = approved.draft

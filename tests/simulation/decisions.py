@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from atlas_daemon.bus import Committed
 from atlas_daemon.core import events as e
 from atlas_daemon.core.effects import SubmitOrder
+from atlas_daemon.core.freshness import sessions_old
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.runs import CASH_RUNS
 from atlas_daemon.core.values import Mode, Regime, Side
@@ -40,6 +41,11 @@ def _wrong_buy(committed: Committed, effect: SubmitOrder, policy: Policy) -> Ite
     draft, state = effect.approved.draft, committed.turn.state
     if Mode.TRADING not in (state.mode, committed.before.mode):
         yield f"{draft.order_id} is bought while {state.mode}"
+    dispute = state.figures.clock_dispute
+    if state.calendar_dispute or (dispute is not None and dispute.is_blocking):
+        yield f"{draft.order_id} is bought while calendar or clock are the broker's no more"
+    if state.regime is None or sessions_old(state.regime.as_of, state.now) > policy.regime_age_max:
+        yield f"{draft.order_id} is bought under an old regime"
     if draft.priced_at is None or abs(state.now - draft.priced_at) > policy.max_price_age:
         yield f"{draft.order_id} is decided on a price of {draft.priced_at}"
 

@@ -58,6 +58,8 @@ CHANCES: Mapping[str, float] = {
     # the strategy
     "signals_fail": 0.4,
     "signals_late": 0.5,
+    "regime_stale": 0.25,
+    "regime_raw_crash": 0.2,
 }
 """Chance of each at each occasion, at most; a seed that has it draws its own below that."""
 
@@ -67,6 +69,8 @@ EVENTS: Mapping[str, float] = {
     "stop": 0.3,
     "full_disk_stop": 0.12,
     "clock_step": 0.2,
+    "clock_far_off": 0.1,
+    "regime_word": 0.15,
     "foreign_order": 0.2,
     "manual_trade": 0.2,
     "unexplained": 0.1,

@@ -103,9 +103,19 @@ class Happenings:
     def _crash_regime(self) -> None:
         if (daemon := self.living()) is not None:
             self._fire("crash_regime")
-            self.brain.regime = Regime.CRASH
+            self.brain.label = Regime.CRASH
             day = NYSE.last_completed(self.timeline.moment()).day
             daemon.hear(e.RegimeReported(Regime.CRASH, day, "operator"))
+
+    def _regime_word(self) -> None:
+        """A model's confirmed label changes, and a refresh between runs tells of it at once."""
+        if (daemon := self.living()) is None:
+            return
+        draw = self.faults.source("regime_word")
+        self.brain.label = draw.choice((Regime.TREND_NEUTRAL, Regime.TREND_BEAR))
+        self._fire("regime_word", self.brain.label)
+        day, word = NYSE.last_completed(self.timeline.moment()).day, self.brain.label
+        daemon.hear(e.RegimeReported(word, day, "worker", word, word, day))
 
     def _foreign_order(self) -> None:
         draw = self.faults.source("foreign_order")
@@ -202,6 +212,13 @@ class Happenings:
         draw = self.faults.source("clock_step")
         self.clock.offset += draw.randint(-45, 45)
         self._fire("clock_step", f"{self.clock.offset:+d} s")
+        self.timeline.after(draw.uniform(20, 150), self._clock_right)
+
+    def _clock_far_off(self) -> None:
+        """Somebody sets the clock by minutes, and back."""
+        draw = self.faults.source("clock_far_off")
+        self.clock.offset = draw.choice((-700, -70, 70, 700))
+        self._fire("clock_far_off", f"{self.clock.offset:+d} s")
         self.timeline.after(draw.uniform(20, 150), self._clock_right)
 
     def _clock_right(self) -> None:

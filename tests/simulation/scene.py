@@ -9,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from atlas_daemon.config import Credentials, Settings, load_settings
-from atlas_daemon.core.brain import SignalsAnswer, SignalsError
+from atlas_daemon.core.brain import RegimeAnswer, SignalsAnswer, SignalsError
 from atlas_daemon.core.sessions import NYSE
-from atlas_daemon.core.values import Pick, Regime, Symbol
+from atlas_daemon.core.values import ALLOCATION, Pick, Regime, Symbol
+from atlas_daemon.edges.schedule import AFTER_CLOSE
 from tests.simulation.faults import Faults
 from tests.simulation.loop import Timeline
 
@@ -106,6 +107,8 @@ def course_of(seed: int, nights: list[str]) -> Course:
         moments = sorted(draw.uniform(*span) for _ in tonight)
         course.nights += list(zip(moments, tonight, strict=True))
         course.spans += [(at_s - 10.0, at_s + 20.0) for at_s in moments]
+        refresh_s = after_s(evening.closes_at + AFTER_CLOSE)
+        course.spans.append((refresh_s - 10.0, refresh_s + 400.0))
         early_s = 270.0 if morning is slot else draw.choice((-10.0, 30.0, 280.0))
         begin_s = after_s(morning.opens_at) + early_s
         course.spans.append((begin_s, begin_s + draw.choice((90.0, 150.0, 300.0))))
@@ -144,6 +147,11 @@ def settings_of(scene: Scene, folder: Path, **more: object) -> Settings:
     )
 
 
+def lower(raw: Regime, confirmed: Regime) -> Regime:
+    """The one that allows less."""
+    return min(raw, confirmed, key=lambda regime: ALLOCATION[regime])
+
+
 class Brain:
     """The strategy's answer, after a while, or none. `closes` and `renamed` are the world's."""
 
@@ -158,7 +166,7 @@ class Brain:
     ) -> None:
         self._scene, self._timeline, self._faults, self._sleep = scene, timeline, faults, sleep
         self._closes, self._renamed = closes, renamed
-        self.regime = scene.regime
+        self.label = scene.regime
 
     async def compute(self, signal_day: date, held: object, asked_at: datetime) -> SignalsAnswer:
         late = self._faults.hits("signals_late", self._timeline.now_s)
@@ -166,6 +174,7 @@ class Brain:
         if self._faults.hits("signals_fail", self._timeline.now_s):
             raise SignalsError("the bars are not there yet")
         picks = tuple(map(self._as_of_today, self._scene.picks))
+        raw, confirmed = self._labels()
         return SignalsAnswer(
             signal_day=signal_day,
             picks=picks,
@@ -173,9 +182,30 @@ class Brain:
             refused=(),
             candidates=len(NAMES),
             notes=(),
-            regime=self.regime,
-            regime_as_of=signal_day,
+            regime=lower(raw, confirmed),
+            regime_as_of=self._as_of(signal_day),
+            regime_raw=raw,
+            regime_confirmed=confirmed,
         )
+
+    async def regime(self, signal_day: date, asked_at: datetime) -> RegimeAnswer:
+        """The regime alone, where the picks could not be had."""
+        await self._sleep(1.0)
+        if self._faults.hits("signals_fail", self._timeline.now_s):
+            raise SignalsError("the benchmark has no bar yet")
+        raw, confirmed = self._labels()
+        as_of = self._as_of(signal_day)
+        return RegimeAnswer(signal_day, lower(raw, confirmed), as_of, raw, confirmed)
+
+    def _labels(self) -> tuple[Regime, Regime]:
+        """A model's raw label and its confirmed one; a raw one may cry wolf for a day."""
+        if self._faults.hits("regime_raw_crash", self._timeline.now_s):
+            return Regime.CRASH, self.label
+        return self.label, self.label
+
+    def _as_of(self, signal_day: date) -> date:
+        is_stale = self._faults.hits("regime_stale", self._timeline.now_s)
+        return NYSE.session_before(signal_day).day if is_stale else signal_day
 
     def _as_of_today(self, pick: Pick) -> Pick:
         symbol = self._renamed.get(pick.symbol, pick.symbol)

@@ -147,8 +147,6 @@ class Story:
         self._note(f"ended with {code} after {time.monotonic() - began_s:.2f} s: {self._stands()}")
         if code == -signal.SIGKILL:
             until("end of its children", lambda: all(map(has_ended, children)))
-        elif code == -signal.SIGTERM and "Journal: head" in daemon.said():
-            self._note("told twice to end, the second time when all was closed")
         elif code != 0 and "does not answer" not in daemon.said():
             self._breach(f"the daemon ended with {code}: {daemon.said()[-2000:]}")
         self._tap.accept()

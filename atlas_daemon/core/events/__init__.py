@@ -100,6 +100,17 @@ from .heard import (
     Ticked,
 )
 from .report import AchievedLine, RunReport
+from .timed import (
+    ClockAgreed,
+    ClockDisputed,
+    ClockReported,
+    ClockRequested,
+    DoctorReported,
+    DoctorRequested,
+    JobFired,
+    RegimeChanged,
+    RegimeRequested,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +151,10 @@ VOLATILE: frozenset[type[Event]] = frozenset(
         LatchFailed,
         LatchWritten,
         SuspendTradeRequested,
+        ClockReported,
+        ClockRequested,
+        RegimeRequested,
+        DoctorRequested,
     }
 )
 """Figures and questions, which a new process asks anew. A turn of nothing else is not written."""
@@ -164,8 +179,14 @@ __all__ = [
     "CashDriftSeen",
     "CashRestated",
     "CashUnexplained",
+    "ClockAgreed",
+    "ClockDisputed",
+    "ClockReported",
+    "ClockRequested",
     "DaemonCrashed",
     "DaemonStarted",
+    "DoctorReported",
+    "DoctorRequested",
     "DriftExplained",
     "DriftFound",
     "DriftSeen",
@@ -183,6 +204,7 @@ __all__ = [
     "GatesAnswered",
     "HaltCompleted",
     "HaltDurabilityChanged",
+    "JobFired",
     "LatchFailed",
     "LatchWritten",
     "LineDropped",
@@ -208,7 +230,9 @@ __all__ = [
     "PolicyChanged",
     "QuotesReported",
     "RebalanceRequested",
+    "RegimeChanged",
     "RegimeReported",
+    "RegimeRequested",
     "RequestDenied",
     "ResumeRequested",
     "RivalSuspected",

@@ -94,9 +94,11 @@ class AdoptRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class PolicyChanged(Event):
-    """A new configuration is in force."""
+    """A new configuration is in force from this entry on; no run was under way."""
 
     config_digest: str
+    changed: tuple[str, ...] = ()
+    """Names of the keys whose values differ from before; never the values, which may be secret."""
 
 
 # Heard from the broker's stream and from its answers.
@@ -258,15 +260,24 @@ class SignalsReported(Event):
     candidates: int = 0
     refused: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    regime_raw: Regime | None = None
+    """What a model says of that session alone; `regime` is the lower of it and the confirmed."""
+    regime_confirmed: Regime | None = None
+    """What a model has said long enough to be acted on between slots; None: `regime` is."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegimeReported(Event):
-    """The regime source spoke."""
+    """The regime source spoke, or a person did."""
 
     regime: Regime
     as_of: date
     source: str
+    raw: Regime | None = None
+    confirmed: Regime | None = None
+    """As in `SignalsReported`."""
+    signal_day: date | None = None
+    """The session it was computed for; None where somebody spoke of his own accord."""
 
 
 @dataclass(frozen=True, slots=True)

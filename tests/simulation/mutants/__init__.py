@@ -4,11 +4,20 @@ A mutant is what somebody might write who does not know the rule: a patch of a f
 daemon itself knows nothing of it. docs/mutants.md is the table of all, and of what catches them.
 """
 
-from tests.simulation.mutants import books, fence, limits, reading, sending, stopping, writing
+from tests.simulation.mutants import (
+    books,
+    days,
+    fence,
+    limits,
+    reading,
+    sending,
+    stopping,
+    writing,
+)
 from tests.simulation.mutants.hunting import SEEDS_MAX, Caught, hunt, prove, table
 from tests.simulation.mutants.planting import MUTANTS, PLANTED, Planted
 
-ROOMS = (sending, reading, books, limits, fence, stopping, writing)
+ROOMS = (sending, reading, books, limits, fence, stopping, writing, days)
 
 __all__ = [
     "MUTANTS",

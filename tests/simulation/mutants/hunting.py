@@ -73,7 +73,7 @@ def prove(name: str) -> str:
         try:
             bug.proof()
         except AssertionError as error:
-            return f"{error}".splitlines()[0] or "a failed assertion"
+            return next(iter(f"{error}".splitlines()), "") or bug.proof.__name__
     return ""
 
 
