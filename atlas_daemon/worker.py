@@ -7,57 +7,49 @@ but 0 and one line of JSON is our own mistake.
 
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from atlas_daemon.bars.checks import examine
-from atlas_daemon.bars.frame import Bars, as_price, day_of
+from atlas_daemon.bars.frame import Bars, day_of
+from atlas_daemon.bars.source import BarSource
 from atlas_daemon.core.brain import (
     BENCHMARK,
     KEY_VARIABLES,
     FailureKind,
+    RegimeAnswer,
     SignalsAnswer,
     SignalsError,
     SignalsRequest,
     WorkerReply,
-    alpaca_symbol,
 )
 from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.sessions import NYSE
-from atlas_daemon.core.values import Pick
-from atlas_daemon.strategy.momentum_52w import Rule, choose, rate
+from atlas_daemon.scanners import (
+    LoadBars,
+    closes_of,
+    is_ticker,
+    known_sessions,
+    may_trade,
+    said_of_splits,
+    scan,
+    spelled,
+    splits_of,
+)
 from atlas_daemon.strategy.regime import Track
 from atlas_daemon.strategy.regime_file import RegimeReading, fixed_regime, read_regime
 from atlas_daemon.strategy.regime_source import Look, Series, model_track, read_model
-from atlas_daemon.strategy.targets_file import Target, read_targets, refuse_unknown
-from atlas_daemon.strategy.universe import ALL, Universe, resolve_universe
 
 OLDEST_YEAR = 1900
 """A signal session before it is a slip of the pen."""
-WINDOW_DAYS = 400
-"""Calendar days of bars read: 252 sessions and a margin of about 24."""
-REFUSED_MAX = Decimal("0.5")
-"""Above this part of a universe failing the checks, the source is broken, not the symbols."""
 
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a strategy decided, before it is put into the answer."""
-
-    picks: tuple[Pick, ...]
-    refused: tuple[tuple[str, str], ...]
-    candidates: int
-    notes: tuple[str, ...]
-
-
-LoadBars = Callable[[Collection[str] | None, date], Bars]
-"""Bars of these symbols (None = all) from a day up to the signal session."""
+OpenBars = Callable[[SignalsRequest], LoadBars]
+"""Bars that somebody has at hand already, in place of those that the request names."""
 
 
 def main() -> None:
@@ -71,6 +63,8 @@ def answer(request_json: bytes, environment: Mapping[str, str]) -> WorkerReply:
     """Return the reply to one request; every failure on purpose becomes a refusal in one line."""
     try:
         request = msgspec.json.decode(request_json, type=SignalsRequest)
+        if request.is_regime_only:
+            return WorkerReply(ok=True, regime=regime_alone(request, environment))
         return WorkerReply(ok=True, answer=decide(request, environment))
     except msgspec.MsgspecError as error:
         return WorkerReply(ok=False, error=f"request: {error}", kind=FailureKind.CONFIG)
@@ -80,23 +74,22 @@ def answer(request_json: bytes, environment: Mapping[str, str]) -> WorkerReply:
         return WorkerReply(ok=False, error=str(error), kind=FailureKind.CONFIG)
 
 
-def decide(request: SignalsRequest, environment: Mapping[str, str]) -> SignalsAnswer:
+def decide(
+    request: SignalsRequest, environment: Mapping[str, str], at_hand: OpenBars | None = None
+) -> SignalsAnswer:
     """Return what the strategy wants. Raises `SignalsError` where it cannot be known."""
     if request.signal_day.year < OLDEST_YEAR:
         raise SignalsError(f"there are no bars of {request.signal_day}", FailureKind.CONFIG)
-    load = _loader(request, environment)
-    if request.strategy == "momentum_52w":
-        bars, decision = _scan(request, load)
-    elif request.strategy.startswith("file:"):
-        bars, decision = _targets(request, load)
-    else:
-        text = f"strategy.source: {request.strategy!r} is neither momentum_52w nor file:PATH"
-        raise SignalsError(text, FailureKind.CONFIG)
-    reading = _regime(request, _benchmark_look(request, environment, bars))
+    load = _loader(request, environment, at_hand)
+    bars, decision = scan(request, load)
+    _refuse_broken_market(bars, request.signal_day)
+    reading = _regime(request, _benchmark_look(request, environment, bars, at_hand))
     wanted = [BENCHMARK, *(pick.symbol for pick in decision.picks), *request.held]
-    closes = _closes(bars, wanted, request.signal_day)
-    without = sorted(set(map(_spelled, wanted)) - set(closes))
-    notes = [*decision.notes, *reading.notes]
+    closes = closes_of(bars, wanted, request.signal_day)
+    without = sorted(set(map(spelled, wanted)) - set(closes))
+    splits = {symbol: ratio for symbol, ratio in splits_of(bars).items() if symbol in closes}
+    notes = [*bars.notes, *decision.notes, *reading.notes]
+    notes += said_of_splits(splits, closes, request.signal_day)
     if without:
         notes.append(f"no as-traded close on {request.signal_day}: {', '.join(without)}")
     if reading.as_of < request.signal_day:
@@ -112,161 +105,104 @@ def decide(request: SignalsRequest, environment: Mapping[str, str]) -> SignalsAn
         regime_as_of=reading.as_of,
         regime_raw=reading.raw,
         regime_confirmed=reading.confirmed,
+        splits=splits,
+    )
+
+
+def _refuse_broken_market(bars: Bars, signal_day: date) -> None:
+    """Raise `SignalsError` where the benchmark's bars are odd: then so is what came with them.
+
+    Bars without the benchmark say nothing of it; only a regime that is computed cannot do without.
+    """
+    column = bars.column(BENCHMARK)
+    if column is None or not bars.present[:, column].any():
+        return
+    for symbol, reason in examine(bars, [BENCHMARK], signal_day, may_trade, known_sessions).refused:
+        raise SignalsError(f"{symbol} of {bars.source}: {reason}")
+
+
+def regime_alone(
+    request: SignalsRequest, environment: Mapping[str, str], at_hand: OpenBars | None = None
+) -> RegimeAnswer:
+    """Return the regime, whatever the strategy says. Raises `SignalsError`."""
+    reading = _regime(request, _benchmark_look(request, environment, None, at_hand))
+    return RegimeAnswer(
+        request.signal_day,
+        reading.regime,
+        reading.as_of,
+        reading.raw,
+        reading.confirmed,
+        reading.notes,
     )
 
 
 def regime_track(
-    request: SignalsRequest, environment: Mapping[str, str]
+    request: SignalsRequest, environment: Mapping[str, str], at_hand: OpenBars | None = None
 ) -> tuple[Track, tuple[str, ...]]:
     """Return what the model says of every session up to the signal day, and its notes.
 
     Raises `SignalsError` where that cannot be known.
     """
-    look = _benchmark_look(request, environment, None)
-    return model_track(request.model, request.source, request.signal_day, look, _sessions)
-
-
-def _scan(request: SignalsRequest, load: LoadBars) -> tuple[Bars, Decision]:
-    """Rank the universe by the 52-week high."""
-    rule = Rule(request.top_n, request.weighting, request.min_high_ratio, request.volume_filter)
-    universe = resolve_universe(request.universe, request.signal_day)
-    start = request.signal_day - timedelta(days=WINDOW_DAYS)
-    bars = load(None if universe.symbols is None else universe.symbols, start)
-    members = _tradable(bars.symbols) if universe.symbols is None else universe.symbols
-    findings = examine(bars, members, request.signal_day, _may_trade)
-    _refuse_broken(universe, members, findings.refused, bars, request.signal_day)
-    failed = {symbol for symbol, _ in findings.refused}
-    ratings, short = rate(bars, [symbol for symbol in members if symbol not in failed])
-    refused = (*findings.refused, *short)
-    if not ratings:
-        first = f"{refused[0][0]}: {refused[0][1]}" if refused else "it is empty"
-        raise SignalsError(
-            f"no symbol of universe {universe.label} can be rated on {request.signal_day} "
-            f"from {bars.source} ({first})",
-            FailureKind.EMPTY,
-        )
-    closes = _closes(bars, [rating.symbol for rating in ratings], request.signal_day)
-    picks, notes = choose(ratings, rule, closes)
-    all_notes = (*universe.notes, *notes, *findings.notes)
-    return bars, Decision(picks, refused, len(ratings), all_notes)
-
-
-def _refuse_broken(
-    universe: Universe,
-    members: Sequence[str],
-    refused: Sequence[tuple[str, str]],
-    bars: Bars,
-    signal_day: date,
-) -> None:
-    """Refuse to decide on the few that are left where most of a universe fails the checks.
-
-    Selling everything else because a feed broke half-way would be a guess.
-    """
-    if len(members) > 1 and len(refused) > REFUSED_MAX * len(members):
-        raise SignalsError(
-            f"{len(refused)} of {len(members)} symbols of universe {universe.label} fail the "
-            f"checks of {bars.source} on {signal_day} ({refused[0][0]}: {refused[0][1]}): "
-            "too few are left to decide on",
-        )
-
-
-def _targets(request: SignalsRequest, load: LoadBars) -> tuple[Bars, Decision]:
-    """Take the targets of a file; the bars only say what they cost and whether they exist."""
-    path = Path(request.strategy.removeprefix("file:")).expanduser()
-    targets = read_targets(path, request.signal_day)
-    symbols = [target.symbol for target in targets]
-    bars = load(symbols, request.signal_day - timedelta(days=30))
-    known = [symbol for at, symbol in enumerate(bars.symbols) if bars.present[:, at].any()]
-    refuse_unknown(path, targets, known)
-    findings = examine(bars, symbols, request.signal_day, _may_trade)
-    failed = {symbol for symbol, _ in findings.refused}
-    sound = [symbol for symbol in symbols if symbol not in failed]
-    closes = _closes(bars, sound, request.signal_day)
-    picks = tuple(_pick(target, closes) for target in targets)
-    return bars, Decision(picks, findings.refused, len(targets), findings.notes)
-
-
-def _pick(target: Target, closes: Mapping[str, Decimal]) -> Pick:
-    return Pick(target.symbol, target.weight, closes.get(target.symbol))
-
-
-def _may_trade(day: date) -> bool:
-    """False on days that the calendar knows to be no session; it knows nothing of other decades."""
-    return not NYSE.first <= day <= NYSE.last or NYSE.is_session(day)
-
-
-def _closes(bars: Bars, symbols: Sequence[str], signal_day: date) -> dict[str, Decimal]:
-    """Return the as-traded closes of the signal session, for those that have a sound one."""
-    row = bars.row(signal_day)
-    closes = {}
-    for symbol in map(_spelled, symbols):
-        column = bars.column(symbol)
-        if row is not None and column is not None:
-            close = float(bars.close_traded[row, column])
-            if 0 < close < float("inf"):
-                closes[symbol] = as_price(close)
-    return closes
-
-
-def _tradable(symbols: Sequence[str]) -> list[str]:
-    """Leave out series that are no shares: indices (^GSPC) and the like."""
-    return [symbol for symbol in symbols if _spelled(symbol) == symbol and _is_ticker(symbol)]
-
-
-def _spelled(symbol: str) -> str:
-    return symbol.replace("-", ".")
-
-
-def _is_ticker(symbol: str) -> bool:
-    try:
-        return alpaca_symbol(symbol) == symbol
-    except SignalsError:
-        return False
+    look = _benchmark_look(request, environment, None, at_hand)
+    return model_track(request.model, request.source, request.signal_day, look, known_sessions)
 
 
 # --- where bars come from ---
 
 
-def _loader(request: SignalsRequest, environment: Mapping[str, str]) -> LoadBars:
+def _loader(
+    request: SignalsRequest, environment: Mapping[str, str], at_hand: OpenBars | None
+) -> LoadBars:
     """Return the source of bars; held symbols and the benchmark always come along."""
-    extra = {BENCHMARK, *filter(_is_ticker, map(_spelled, request.held))}
-    if request.source.startswith("file:"):
-        return _file_loader(request, extra)
-    if request.source == "alpaca":
-        return _alpaca_loader(request, environment, extra)
-    text = f"data.source: {request.source!r} is neither alpaca nor file:PATH"
-    raise SignalsError(text, FailureKind.CONFIG)
-
-
-def _file_loader(request: SignalsRequest, extra: set[str]) -> LoadBars:
-    from atlas_daemon.bars.files import load_bars
-
-    path = Path(request.source.removeprefix("file:")).expanduser()
+    extra = {BENCHMARK, *filter(is_ticker, map(spelled, request.held))}
+    if at_hand is not None:
+        given = at_hand(request)
+        return lambda symbols, start: given(None if symbols is None else {*symbols, *extra}, start)
+    kind, _, argument = request.source.partition(":")
+    opened = BAR_SOURCES.get(kind)
+    if opened is None or bool(argument) != (kind == "file"):
+        text = f"data.source: {request.source!r} is neither alpaca nor file:PATH"
+        raise SignalsError(text, FailureKind.CONFIG)
+    source = opened(argument, request, environment)
 
     def load(symbols: Collection[str] | None, start: date) -> Bars:
         wanted = None if symbols is None else {*symbols, *extra}
-        return load_bars(path, wanted, start, request.signal_day)
+        day = request.signal_day
+        return source.load(wanted, start, day, _order_day(day))
 
     return load
 
 
-def _alpaca_loader(
-    request: SignalsRequest, environment: Mapping[str, str], extra: set[str]
-) -> LoadBars:
-    # Imported here: it costs a second, and bars from a file need none of it.
-    from atlas_daemon.bars.alpaca import DataAccess, fetch_bars
+def _file_source(path: str, _: SignalsRequest, __: Mapping[str, str]) -> BarSource:
+    from atlas_daemon.bars.files import FileBars
+
+    return FileBars(Path(path).expanduser())
+
+
+def _alpaca_source(_: str, request: SignalsRequest, environment: Mapping[str, str]) -> BarSource:
+    from atlas_daemon.bars.access import DataAccess
+    from atlas_daemon.bars.alpaca import AlpacaVendor
+    from atlas_daemon.bars.stored import StoredBars, folder_of
 
     key_id, secret = (environment.get(name, "") for name in KEY_VARIABLES)
     access = DataAccess(key_id, secret, request.data_url, request.bars_feed)
+    now = request.asked_at or datetime.now(UTC)
+    vendor = AlpacaVendor(access, now)
+    folder = folder_of(request.bars_dir, vendor)
+    return StoredBars(vendor, folder, now, keeps=request.keeps_bars)
 
-    def load(symbols: Collection[str] | None, start: date) -> Bars:
-        if symbols is None:
-            text = f"strategy.universe: {ALL} needs bars from a file, Alpaca lists too many"
-            raise SignalsError(text, FailureKind.CONFIG)
-        now = request.asked_at or datetime.now(UTC)
-        return fetch_bars(access, {*symbols, *extra}, start, request.signal_day, now)
 
-    return load
+OpenSource = Callable[[str, SignalsRequest, Mapping[str, str]], BarSource]
+"""Takes what stands after the colon, the request, and the child's environment."""
+
+BAR_SOURCES: Mapping[str, OpenSource] = {"file": _file_source, "alpaca": _alpaca_source}
+
+
+def _order_day(signal_day: date) -> date:
+    """Return the session after `signal_day`; beyond the calendar, the next weekday."""
+    if NYSE.first <= signal_day < NYSE.last - timedelta(days=7):
+        return NYSE.session_after(signal_day).day
+    return signal_day + timedelta(days=3 if signal_day.weekday() == 4 else 1)
 
 
 # --- where the regime comes from ---
@@ -284,7 +220,7 @@ def _file(path: str, request: SignalsRequest, look: Look) -> RegimeReading:
 
 
 def _jump_model(_: str, request: SignalsRequest, look: Look) -> RegimeReading:
-    return read_model(request.model, request.source, request.signal_day, look, _sessions)
+    return read_model(request.model, request.source, request.signal_day, look, known_sessions)
 
 
 REGIME_SOURCES: Mapping[str, ReadRegime] = {
@@ -305,31 +241,28 @@ def _regime(request: SignalsRequest, look: Look) -> RegimeReading:
 
 
 def _benchmark_look(
-    request: SignalsRequest, environment: Mapping[str, str], at_hand: Bars | None
+    request: SignalsRequest,
+    environment: Mapping[str, str],
+    loaded: Bars | None,
+    at_hand: OpenBars | None,
 ) -> Look:
     """Return what reads the benchmark; bars that reach back far enough are not read twice."""
 
     def look(since: date) -> Series:
-        bars = at_hand
+        bars = loaded
         if bars is None or not len(bars.sessions) or day_of(bars.sessions[0]) > since:
-            load = _loader(replace(request, held=()), environment)
+            load = _loader(replace(request, held=()), environment, at_hand)
             bars = load([BENCHMARK], since)
-        findings = examine(bars, [BENCHMARK], request.signal_day, _may_trade)
+        findings = examine(bars, [BENCHMARK], request.signal_day, may_trade, known_sessions)
         for symbol, reason in findings.refused:
             raise SignalsError(f"{symbol} of {bars.source}: {reason}")
         column = bars.column(BENCHMARK)
         rows = np.flatnonzero(bars.present[:, column])
         days = [day_of(number) for number in bars.sessions[rows]]
-        return Series(days, bars.close_total[rows, column].tolist())
+        notes = () if bars is loaded else bars.notes
+        return Series(days, bars.close_total[rows, column].tolist(), notes)
 
     return look
-
-
-def _sessions(first: date, last: date) -> list[date]:
-    """Return the sessions of [first, last] as far as the calendar reaches."""
-    first, last = max(first, NYSE.first), min(last, NYSE.last)
-    days = (first + timedelta(days=at) for at in range((last - first).days + 1))
-    return [day for day in days if NYSE.is_session(day)]
 
 
 if __name__ == "__main__":

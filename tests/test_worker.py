@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
 import pytest
 
+from atlas_daemon import worker
 from atlas_daemon.bars import files
 from atlas_daemon.core.brain import KEY_VARIABLES, FailureKind, SignalsRequest, WorkerReply
 from atlas_daemon.core.values import Regime
@@ -21,6 +22,7 @@ from atlas_daemon.paper.market.replay import ReplayMarket
 from atlas_daemon.strategy.regime import EMPTY, grow, read_track
 from atlas_daemon.worker import answer
 from tests.bars.builders import a_bar, a_series, sessions, write_bars
+from tests.bars.vendors import DataService
 from tests.strategy.markets import SMALL, a_market
 from tests.worker_requests import DAY, a_request, answered, refused
 
@@ -236,19 +238,19 @@ def test_a_daily_update_reads_no_more_bars_than_the_scan(market, tmp_path, monke
     [
         ({"close": 0.0}, "SPY of {bars}: a price that is empty, zero or negative on 2024-01-31"),
         ({"close": None}, "SPY of {bars}: a price that is empty, zero or negative on 2024-01-31"),
-        ({"close": 1e6, "high": 1e6}, "on 2024-01-31: a bad row, or a split that is not booked"),
+        ({"close": 1e6, "high": 1e6}, "% on 2024-01-31 without a corporate action"),
         ({"date": date(2024, 1, 27)}, "last bar is 2024-01-30, not the signal session 2024-01-31"),
     ],
     ids=["zero", "empty", "jump", "stale"],
 )
-def test_a_benchmark_that_fails_a_check_leaves_no_regime(tmp_path, last, words):
+@pytest.mark.parametrize("regime", ["jump_model", "fixed:TREND_BULL"])
+def test_a_benchmark_that_fails_a_check_ends_the_whole_run(tmp_path, last, words, regime):
     days, closes = a_market(520)
     rows = [a_bar(day, "SPY", close) for day, close in zip(days, closes, strict=True)]
     rows[-1] |= last
     path = write_bars(tmp_path / "bars.parquet", [*rows, *a_series("AAA", [100.0] * 260)])
-    kind, error = refused(path, universe="AAA", regime="jump_model", model=SMALL)
+    kind, error = refused(path, universe="AAA", regime=regime, model=SMALL)
     assert kind is FailureKind.DATA
-    assert error.startswith("regime.source jump_model: ")
     assert words.format(bars=path) in error
 
 
@@ -267,6 +269,45 @@ def test_bars_from_a_file_load_neither_the_sdk_nor_pandas(made_up):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["ok"]
+
+
+def test_a_load_over_the_data_api_loads_neither_pandas_nor_arrows_functions(tmp_path):
+    """Reading and writing the store included: each of them would cost more than all the rest."""
+    service = DataService()
+    bars = [
+        {"t": f"{day}T05:00:00Z", "o": 50.0, "h": 50.0, "l": 50.0, "c": 50.0, "v": 1000}
+        for day in sessions(280)
+    ]
+    service.series = {"AAA": bars, "SPY": bars}
+    request = a_request(
+        "",
+        source="alpaca",
+        data_url=service.url,
+        universe="AAA",
+        asked_at=datetime(2024, 2, 1, 13, 30, tzinfo=UTC),
+        bars_dir=str(tmp_path / "bars"),
+        keeps_bars=True,
+    )
+    later = replace(request, asked_at=request.asked_at + timedelta(hours=1))
+    program = (
+        "import sys, atlas_daemon.worker as w; w.main();"
+        "sys.exit(bool({'pandas', 'pyarrow.compute', 'numpy.ma'} & set(sys.modules)))"
+    )
+    keys = dict.fromkeys(KEY_VARIABLES, "x")
+    try:
+        for asked in (request, later):
+            done = subprocess.run(
+                [sys.executable, "-c", program],
+                input=msgspec.json.encode(asked),
+                capture_output=True,
+                timeout=60,
+                check=False,
+                env=os.environ | keys,
+            )
+            assert done.returncode == 0, done.stderr
+            assert json.loads(done.stdout)["ok"], done.stdout
+    finally:
+        service.close()
 
 
 @pytest.mark.asyncio
@@ -332,3 +373,19 @@ def test_a_bar_on_a_holiday_refuses_its_symbol(tmp_path):
     path = write_bars(tmp_path / "bars.parquet", rows)
     got = answered(path, universe="AAA,BBB")
     assert got.refused == (("BBB", "a bar though it is no session on 2023-12-25"),)
+
+
+def test_another_source_of_bars_can_take_the_place_of_ours(made_up, monkeypatch):
+    asked = []
+
+    class TheirBars:
+        def load(self, symbols, start, end, order_day):
+            asked.append((sorted(symbols), end, order_day))
+            return files.load_bars(made_up, symbols, start, end)
+
+    sources = {"theirs": lambda argument, request, environment: TheirBars()}
+    monkeypatch.setattr(worker, "BAR_SOURCES", sources)
+    theirs = answered(made_up, source="theirs", universe=MADE_UP)
+    monkeypatch.undo()
+    assert theirs == answered(made_up, universe=MADE_UP)
+    assert asked == [(["AAA", "BBB", "CCC", "NEW", "SPY"], DAY, date(2024, 2, 1))]

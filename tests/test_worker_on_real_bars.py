@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from atlas_daemon.core.sessions import NYSE
 from tests.bars.builders import SHARED_BARS, real_data
 from tests.worker_requests import MEMBERS, answered, ratios
 
@@ -43,6 +44,15 @@ def test_only_eight_of_technology_pass_on_2024_07_31():
 
 
 @real_data
+def test_momentum_weights_of_real_ratios_are_their_parts_of_the_sum():
+    picks = answered(SHARED_BARS, weighting="momentum").picks
+    total = sum(pick.ratio for pick in picks)
+    assert all(abs(pick.weight - pick.ratio / total) < Decimal("0.000001") for pick in picks)
+    assert Decimal("0.99999") < sum(pick.weight for pick in picks) <= 1
+    assert picks[0].weight > Decimal("0.1") > picks[-1].weight
+
+
+@real_data
 def test_in_the_crash_of_2020_no_technology_passes_and_that_is_all_cash():
     got = answered(SHARED_BARS, signal_day=date(2020, 3, 13))
     assert got.picks == ()
@@ -68,12 +78,70 @@ def test_the_point_in_time_tops_on_real_bars(day, top):
     assert ratios(got.picks[: len(wanted)], places) == wanted
 
 
+def ratio_as_traded(symbol, day):
+    """The ratio on the prices that were printed: splits and dividends stay in."""
+    since = day - timedelta(days=400)
+    wanted = [("symbol", "=", symbol), ("date", ">=", since)]
+    table = pq.read_table(SHARED_BARS, filters=wanted).to_pandas().sort_values("date")
+    split = table["split"].astype(float).where(table["split"] > 0, 1.0)
+    later = split[::-1].cumprod()[::-1].shift(-1, fill_value=1.0)
+    table = table.assign(top=table["high"] * later, now=table["close"] * later)
+    window = table[table["date"] <= day].tail(252)
+    return float(window["now"].iloc[-1] / window["top"].max())
+
+
 @real_data
-def test_a_special_dividend_is_no_fall_in_the_ranking():
-    # KDP paid $103.75 of its $123.66 on 2018-07-10; the raw ratio would be 0.18.
-    got = answered(SHARED_BARS, signal_day=date(2018, 7, 10), universe="KDP", top_n=1)
-    assert got.picks[0].ratio > Decimal("0.95")
-    assert got.picks[0].close == Decimal("22.19")
+@pytest.mark.parametrize(
+    ("symbol", "day", "before", "after", "close", "raw"),
+    [
+        # $103.75 of $123.66 were paid out; then 10:1, 4:1 and 5:1.
+        ("KDP", date(2018, 7, 10), "0.9812", "0.9911", "22.19", "0.1752"),
+        ("NVDA", date(2024, 6, 10), "0.9626", "0.9698", "121.79", "0.0970"),
+        ("AAPL", date(2020, 8, 31), "0.9691", "0.9850", "129.04", "0.2505"),
+        ("TSLA", date(2020, 8, 31), "0.9547", "0.9964", "498.32", "0.2149"),
+    ],
+)
+def test_a_special_dividend_or_a_split_is_no_fall_as_it_would_be_on_raw_prices(
+    symbol, day, before, after, close, raw
+):
+    ask = {"universe": symbol, "top_n": 1}
+    (then,) = answered(SHARED_BARS, signal_day=NYSE.session_before(day).day, **ask).picks
+    (now,) = answered(SHARED_BARS, signal_day=day, **ask).picks
+    assert ratios([then, now]) == [(symbol, Decimal(before)), (symbol, Decimal(after))]
+    assert now.close == Decimal(close)
+    assert round(ratio_as_traded(symbol, day), 4) == float(raw)
+
+
+@real_data
+@pytest.mark.parametrize(
+    ("universe", "signal_day", "closes", "splits"),
+    [
+        ("NVDA", date(2024, 6, 6), {"NVDA": "1209.98"}, {}),
+        ("NVDA", date(2024, 6, 7), {"NVDA": "120.888"}, {"NVDA": 10}),
+        (
+            "AAPL,TSLA",
+            date(2020, 8, 28),
+            {"AAPL": "124.8075", "TSLA": "442.68"},
+            {"AAPL": 4, "TSLA": 5},
+        ),
+    ],
+)
+def test_closes_count_in_the_shares_of_the_order_session(universe, signal_day, closes, splits):
+    got = answered(SHARED_BARS, signal_day=signal_day, universe=universe)
+    assert {pick.symbol: pick.close for pick in got.picks} == {
+        symbol: Decimal(close) for symbol, close in closes.items()
+    }
+    assert all(got.closes[pick.symbol] == pick.close for pick in got.picks)
+    assert got.splits == splits
+    said = [note for note in got.notes if " splits " in note]
+    assert len(said) == len(splits)
+
+
+@real_data
+def test_a_split_before_the_order_session_is_told_with_its_figures():
+    got = answered(SHARED_BARS, signal_day=date(2024, 6, 7), universe="AMD", held=("NVDA",))
+    note = "NVDA splits 10:1 after 2024-06-07: its close counts as 120.888 a new share"
+    assert note in got.notes
 
 
 @real_data

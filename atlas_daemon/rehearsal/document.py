@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from atlas_daemon.core import events as e
 from atlas_daemon.core.values import ZERO, Symbol
 
 from .dry_run import DryRun
@@ -88,8 +89,8 @@ def _lines(dry_run: DryRun) -> Iterator[dict[str, Any]]:
         value = None if price is None else line.target_qty * price
         share = None if value is None or equity <= 0 else (value / equity).quantize(_PLACES)
         note = line.note
-        if not note and not line.weight and not line.target_qty:
-            note = "closed: not among the picks"
+        if not note and not line.target_qty:
+            note = _why_nothing(line, dry_run.plan)
         yield {
             "symbol": str(line.symbol),
             "current_qty": _text(line.current_qty),
@@ -100,6 +101,14 @@ def _lines(dry_run: DryRun) -> Iterator[dict[str, Any]]:
             "equity_pct": _text(share),
             "note": note,
         }
+
+
+def _why_nothing(line: e.PlanLine, plan: e.RunPlanned) -> str:
+    if not line.weight:
+        return "closed: not among the picks"
+    if plan.allocation == ZERO:
+        return f"closed: {plan.regime}" if line.current_qty else f"not bought: {plan.regime}"
+    return ""  # a line that is sized at nothing says why itself
 
 
 def _orders(dry_run: DryRun) -> Iterator[dict[str, Any]]:
@@ -147,7 +156,7 @@ def _notes(dry_run: DryRun, asked: date | None) -> Iterator[str]:
         yield f"{asked} is {why}: order session {scene.order_day}"
     yield from scene.notes
     if plan.allocation == ZERO:
-        yield f"regime {plan.regime} lets nothing be held: all cash"
+        yield f"regime {plan.regime} lets nothing be held: {_what_ends(plan)}"
     yield from answer.notes
     for note in plan.notes:
         if not any(said.startswith(note) for said in answer.notes):
@@ -169,6 +178,14 @@ def _notes(dry_run: DryRun, asked: date | None) -> Iterator[str]:
             yield f"warning: {verdict.warning}"
     if dry_run.finished.outcome == "degraded":
         yield f"the run would end degraded: {dry_run.finished.reason}"
+
+
+def _what_ends(plan: e.RunPlanned) -> str:
+    closed = sum(line.current_qty > line.target_qty == 0 for line in plan.lines)
+    kept = sum(line.target_qty > 0 for line in plan.lines)
+    if kept:  # dropped lines, which are left as they are
+        return f"{closed} of {closed + kept} positions are closed"
+    return f"all cash, all {closed} held are closed" if closed else "all cash"
 
 
 def _text(value: Decimal | None) -> str | None:

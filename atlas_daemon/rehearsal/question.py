@@ -11,6 +11,8 @@ from atlas_daemon.core.values import Regime
 
 REGIME_FILE = "regime_labels.json"
 """In the state folder: what the model has said so far."""
+BARS_DIR = "bars"
+"""In the state folder: the local store of bars."""
 
 
 def signals_request(
@@ -24,7 +26,7 @@ def signals_request(
 ) -> SignalsRequest:
     """Return the request for `signal_day`; `regime` stands in for the configured source's.
 
-    `keeps_labels`: labels of a model are added to the account's; else they are only read.
+    `keeps_labels`: labels of a model and bars are added to the account's; else they are only read.
     """
     strategy, data = settings.strategy, settings.data
     universe = strategy.universe
@@ -43,6 +45,8 @@ def signals_request(
         regime=settings.regime.source if regime is None else f"fixed:{regime}",
         asked_at=asked_at,
         model=regime_model(settings, keeps_labels=keeps_labels),
+        bars_dir=str(settings.state_dir / BARS_DIR),
+        keeps_bars=keeps_labels,
     )
 
 

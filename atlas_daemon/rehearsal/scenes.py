@@ -5,9 +5,9 @@ Reads (GETs and the journal, read-only) and writes nothing. What follows from a 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from atlas_daemon.edges.quotes import LatestQuotes
 
 CASH_DEFAULT = Decimal(10_000)
+NANO = Decimal("1e-9")
+"""The broker counts shares to so many places."""
 ASSETS_AT_ONCE = 8
 A_MOMENT = timedelta(seconds=1)
 
@@ -90,6 +92,7 @@ def made_up_scene(
 ) -> Scene:
     """Return an account of `cash` dollars and `held` shares, priced at the signal session's closes.
 
+    `held` is counted as of that session; a split before the order session makes new shares of them.
     Every symbol is taken as tradable, and everything held as bought by us. Raises AtlasError that
     names the held symbols without a close.
     """
@@ -99,6 +102,7 @@ def made_up_scene(
         raise AtlasError(
             f"--holdings: no as-traded close on {answer.signal_day} of {', '.join(without)}"
         )
+    held, notes = _after_splits(held, answer)
     positions = tuple(
         Position(symbol, qty, closes[symbol], qty_available=qty, price=closes[symbol])
         for symbol, qty in sorted(held.items())
@@ -114,7 +118,23 @@ def made_up_scene(
         assets={symbol: Asset(symbol, tradable=True, fractionable=True) for symbol in closes},
         bought=dict(held),
         prices_from=f"as-traded closes of {when.signal.day}",
+        notes=notes,
     )
+
+
+def _after_splits(
+    held: Mapping[Symbol, Decimal], answer: SignalsAnswer
+) -> tuple[dict[Symbol, Decimal], tuple[str, ...]]:
+    """Return shares as the order session counts them, and what to say where that is another count.
+
+    What a reverse split leaves beyond nine decimals is cut.
+    """
+    after, notes = dict(held), []
+    for symbol in sorted(held.keys() & answer.splits.keys()):
+        qty = (held[symbol] * answer.splits[symbol]).quantize(NANO, ROUND_DOWN).normalize()
+        after[symbol] = Decimal(f"{qty:f}")
+        notes.append(f"{held[symbol]:f} {symbol} held are {qty:f} after the split")
+    return after, tuple(notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +171,18 @@ async def real_scene(
     lines = {*(pick.symbol for pick in answer.picks), *desk.symbols}
     assets = await _assets(client, sorted(lines))
     priced: Mapping[Symbol, Quote]
+    positions, notes = desk.positions, tuple[str, ...]()
     if when.is_now:
         priced = {q.symbol: q for q in await quotes.get_quotes(sorted({*lines, BENCHMARK}))}
         source = "the market's latest quotes and trades"
     else:
+        old = {p.symbol: p.qty for p in positions if _is_in_old_shares(p, answer)}
+        after, notes = _after_splits(old, answer)
+        positions = tuple(_split(p, after[p.symbol]) if p.symbol in old else p for p in positions)
+        bought = {
+            **bought,
+            **_after_splits({s: q for s, q in bought.items() if s in old}, answer)[0],
+        }
         closes = {Symbol(symbol): close for symbol, close in answer.closes.items()}
         priced = closing_quotes(closes, when.at)
         source = f"as-traded closes of {when.signal.day} (the market is closed)"
@@ -163,13 +191,34 @@ async def real_scene(
         order_day=when.order.day,
         signal_day=when.signal.day,
         account=desk.account,
-        positions=desk.positions,
+        positions=positions,
         open_orders=desk.open_orders,
         quotes=priced,
         assets=assets,
         bought=bought,
         is_hypothetical=False,
         prices_from=source,
+        notes=notes,
+    )
+
+
+def _is_in_old_shares(position: Position, answer: SignalsAnswer) -> bool:
+    """True where a split is to come that the broker has not booked: its price tells the count."""
+    ratio, close = answer.splits.get(position.symbol), answer.closes.get(position.symbol)
+    if ratio is None or close is None or position.price is None:
+        return False
+    return abs(position.price / close - ratio) < abs(position.price / close - 1)
+
+
+def _split(position: Position, qty: Decimal) -> Position:
+    """Return a position of the same value in `qty` shares."""
+    ratio = qty / position.qty
+    return replace(
+        position,
+        qty=qty,
+        avg_entry_price=position.avg_entry_price / ratio,
+        qty_available=position.qty_available * ratio,
+        price=position.price / ratio if position.price is not None else None,
     )
 
 

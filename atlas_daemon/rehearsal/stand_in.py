@@ -84,6 +84,8 @@ class StandIn:
                 yield from self._filled(approved.draft)
             case fx.FetchFigures():
                 yield from self._figures(effect, now)
+            case fx.FetchClock(asked_at=asked_at):
+                yield e.ClockReported(asked_at, now, now)
             case fx.FetchSessions(first=first, last=last):
                 yield e.SessionsReported(first, last, NYSE.sessions_between(first, last))
             case fx.ComputeSignals(signal_day=signal_day):

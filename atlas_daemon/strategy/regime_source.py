@@ -30,6 +30,8 @@ class Series:
 
     days: Sequence[date]
     closes: Sequence[float]
+    notes: tuple[str, ...] = ()
+    """What a person should know about how they came together."""
 
 
 Look = Callable[[date], Series]
@@ -88,6 +90,7 @@ def _track(
             return then, notes
         kept, keeps = EMPTY, False  # a day before the first that was kept
     series = look(HISTORY_FIRST if kept.last_day is None else kept.last_day - OVERLAP)
+    notes += series.notes
     notes += refuse_unfit(BENCHMARK, series.days, series.closes, signal_day, sessions)
     if kept.last_day is not None:
         notes += _compared(kept, series)

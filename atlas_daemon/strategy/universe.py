@@ -4,13 +4,14 @@ Standard library only. Says *which*; whether their bars are any good is for othe
 """
 
 import csv
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
-from atlas_daemon.core.brain import FailureKind, SignalsError, alpaca_symbol
+from atlas_daemon.core.brain import BENCHMARK, FailureKind, SignalsError, alpaca_symbol
 
 _LISTS = {
     "technology": "AAPL MSFT NVDA GOOGL META TSLA AVGO ORCL AMD CRM ADBE NFLX INTC CSCO ACN IBM "
@@ -38,18 +39,24 @@ class Universe:
     symbols: tuple[str, ...] | None
     """None = every series of the data."""
     notes: tuple[str, ...] = ()
+    then: Mapping[str, str] = field(default_factory=dict)
+    """Tickers of that day, by the symbols that their series have today, where they differ."""
 
 
 def resolve_universe(text: str, signal_day: date) -> Universe:
     """Return the universe that `text` names: a name, `all`, `file:PATH`, or symbols with commas.
 
-    Raises `SignalsError`: CONFIG for an unknown name, a bad symbol or file; EMPTY where a
+    Raises `SignalsError`: CONFIG for an unknown name, a symbol that is none or stands there twice
+    (BRK-B is BRK.B), a bad file; EMPTY where a
     membership file has no member with a series on `signal_day`.
     """
     if text.startswith("file:"):
-        return members_on(Path(text.removeprefix("file:")).expanduser(), signal_day)
+        return from_file(Path(text.removeprefix("file:")).expanduser(), signal_day)
     if text == ALL:
-        note = "universe all is what the data holds today: survivorship-biased for past dates"
+        note = (
+            f"universe all is what the data holds today, without {BENCHMARK}: survivorship-biased "
+            "for past dates"
+        )
         return Universe(ALL, None, (note,))
     if text in NAMED:
         note = f"universe {text} is a list of late 2025: survivorship-biased for past dates"
@@ -66,7 +73,33 @@ def resolve_universe(text: str, signal_day: date) -> Universe:
         symbols = [alpaca_symbol(part) for part in text.split(",")]
     except SignalsError as error:
         raise SignalsError(f"strategy.universe: {error}", FailureKind.CONFIG) from error
-    return Universe("of the list", tuple(dict.fromkeys(symbols)))
+    twice = [symbol for symbol, count in Counter(symbols).items() if count > 1]
+    if twice:
+        text = f"strategy.universe: {', '.join(twice)} stands there more than once"
+        raise SignalsError(text, FailureKind.CONFIG)
+    return Universe("of the list", tuple(symbols))
+
+
+def from_file(path: Path, signal_day: date) -> Universe:
+    """Return the universe of a file: symbols, one a line below `symbol`, or members of their time.
+
+    Raises `SignalsError` as `resolve_universe` does, naming the file, and the line of a bad symbol.
+    """
+    names, rows = _rows(path)
+    if names not in (["symbol"], ["ticker"]):
+        return members_on(path, signal_day)
+    seen: dict[str, int] = {}
+    for line, row in rows:
+        where = f"{path} line {line}"
+        symbol = _symbol(where, row[names[0]])
+        if symbol in seen:
+            text = f"{where}: {symbol} stands in line {seen[symbol]} too"
+            raise SignalsError(text, FailureKind.CONFIG)
+        seen[symbol] = line
+    if not seen:
+        raise SignalsError(f"{path}: names no symbol", FailureKind.EMPTY)
+    note = f"universe {path.name} is a list of no day: survivorship-biased where it was made later"
+    return Universe(f"of {path.name}", tuple(seen), (note,))
 
 
 def members_on(path: Path, signal_day: date) -> Universe:
@@ -78,10 +111,13 @@ def members_on(path: Path, signal_day: date) -> Universe:
     the member counts as uncovered. Without the column the ticker names its series.
     """
     covered: dict[str, None] = {}
+    then: dict[str, str] = {}
     uncovered = []
-    for ticker, data_symbol in _intervals(path, signal_day):
+    for ticker, data_symbol in intervals_on(path, signal_day):
         if data_symbol:
             covered[data_symbol] = None
+            if ticker.replace("-", ".") != data_symbol:
+                then[data_symbol] = ticker
         else:
             uncovered.append(ticker)
     label = f"of {path.name}"
@@ -96,36 +132,44 @@ def members_on(path: Path, signal_day: date) -> Universe:
             f"{len(uncovered)} of {total} members of {path.name} on {signal_day} have no series: "
             f"{named}",
         )
-    return Universe(label, tuple(covered), notes)
+    return Universe(label, tuple(covered), notes, then)
 
 
-def _intervals(path: Path, signal_day: date) -> list[tuple[str, str]]:
+def intervals_on(path: Path, signal_day: date) -> list[tuple[str, str]]:
     """Return ticker and series name of every interval that holds `signal_day`."""
     found = []
+    names, rows = _rows(path)
+    for name in ("ticker", "start_date", "end_date"):
+        if name not in names:
+            raise SignalsError(f"{path}: lacks the column {name}", FailureKind.CONFIG)
+    for line, row in rows:
+        where = f"{path} line {line}"
+        start = _day(where, row["start_date"])
+        end = _day(where, row["end_date"]) if row["end_date"].strip() else date.max
+        if end < start:
+            raise SignalsError(f"{where}: ends before it starts", FailureKind.CONFIG)
+        series = row.get("data_symbol", row["ticker"]).strip()
+        if start <= signal_day < end:
+            found.append((row["ticker"].strip(), _symbol(where, series) if series else ""))
+    return found
+
+
+def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Return the columns of a csv file, and its rows with their lines, each of all columns."""
+    rows = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)
-            names = reader.fieldnames or []
-            for name in ("ticker", "start_date", "end_date"):
-                if name not in names:
-                    text = f"{path}: lacks the column {name}"
-                    raise SignalsError(text, FailureKind.CONFIG)
+            names = list(reader.fieldnames or [])
             for row in reader:
-                where = f"{path} line {reader.line_num}"
                 if None in row or None in row.values():
-                    text = f"{where}: has not {len(names)} fields"
+                    text = f"{path} line {reader.line_num}: has not {len(names)} fields"
                     raise SignalsError(text, FailureKind.CONFIG)
-                start = _day(where, row["start_date"])
-                end = _day(where, row["end_date"]) if row["end_date"].strip() else date.max
-                if end < start:
-                    raise SignalsError(f"{where}: ends before it starts", FailureKind.CONFIG)
-                series = row.get("data_symbol", row["ticker"]).strip()
-                if start <= signal_day < end:
-                    found.append((row["ticker"].strip(), _series(where, series)))
+                rows.append((reader.line_num, row))
     except (OSError, ValueError, csv.Error) as error:
         text = f"{path}: cannot be read as members: {error}"
         raise SignalsError(text, FailureKind.CONFIG) from error
-    return found
+    return names, rows
 
 
 def _day(where: str, text: str) -> date:
@@ -135,8 +179,8 @@ def _day(where: str, text: str) -> date:
         raise SignalsError(f"{where}: {text!r} is no date", FailureKind.CONFIG) from error
 
 
-def _series(where: str, text: str) -> str:
+def _symbol(where: str, text: str) -> str:
     try:
-        return alpaca_symbol(text) if text else ""
+        return alpaca_symbol(text)
     except SignalsError as error:
         raise SignalsError(f"{where}: {error}", FailureKind.CONFIG) from error

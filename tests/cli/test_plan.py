@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from atlas_daemon.cli.plan import plan
 from atlas_daemon.config.definitions import KEYS
 from tests.bars.builders import SHARED_BARS, a_series, real_data, write_bars
+from tests.worker_requests import think_here
 
-MEMBERS = SHARED_BARS.with_name("sp500_membership.csv")
 THEN = ("--date", "2024-02-01")
 
 
@@ -20,6 +20,7 @@ def desk(tmp_path, monkeypatch):
     """A working directory with a local account's atlas.toml and no variables of ours."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/ada")  # a socket below tmp_path would be too long
+    think_here(monkeypatch)
     for key in KEYS.values():
         monkeypatch.delenv(key.variable, raising=False)
 
@@ -254,18 +255,26 @@ def test_only_eight_pass_in_august_2024(real):
 
 
 @real_data
-@pytest.mark.parametrize("regime", ["TREND_BULL", "CRASH"])
-def test_a_sunday_in_march_2020_is_all_cash_and_said(real, regime):
-    words = ("--date", "2020-03-15", "--regime", regime, "--holdings", "AAPL=10")
+def test_a_sunday_in_march_2020_is_all_cash_and_said_whatever_the_regime(real):
+    words = ("--date", "2020-03-15", "--regime", "TREND_BULL", "--holdings", "AAPL=10")
     got = planned(*words)
     assert (got["order_session"], got["signal_session"]) == ("2020-03-16", "2020-03-13")
     assert got["picks"] == []
     assert of(got["orders"], "side", "qty", "symbol") == [("sell", "10", "AAPL")]
     assert "2020-03-15 is a Sunday: order session 2020-03-16" in got["notes"]
     assert any(note.startswith("no candidate passes: all cash") for note in got["notes"])
-    result = run(*words)
-    assert result.exit_code == 0
-    assert "no candidate passes: all cash" in result.stdout
+
+
+@real_data
+def test_a_split_between_signal_and_order_rebases_what_is_held_and_ordered(real):
+    # Equity 10,000 + 30 x 120.888 = 13,626.64; 15 % of it buys 16 new shares, not 1 old one.
+    words = ("--regime", "TREND_BULL", "--universe", "NVDA", "--holdings", "NVDA=3")
+    got = planned("--date", "2024-06-10", *words)
+    columns = ("symbol", "current_qty", "target_qty", "price", "value")
+    assert of(got["lines"], *columns) == [("NVDA", "30", "16", "120.888", "1934.208")]
+    assert of(got["orders"], "side", "qty", "symbol") == [("sell", "14", "NVDA")]
+    assert got["account"]["equity"] == "13626.64"
+    assert "3 NVDA held are 30 after the split" in got["notes"]
 
 
 @real_data
@@ -274,34 +283,6 @@ def test_every_symbol_of_the_data_may_be_the_universe(real):
     assert got["candidates"] > 600
     assert len(got["picks"]) == 10
     assert any("survivorship-biased" in note for note in got["notes"])
-
-
-@real_data
-def test_members_of_the_index_at_the_time(real):
-    words = ("--universe", f"file:{MEMBERS}", "--top-n", "6")
-    got = planned(*THEN, *words, "--regime", "TREND_BULL")
-    assert [pick["symbol"] for pick in got["picks"]] == ["SYY", "TDG", "AMGN", "PG", "CL", "COR"]
-    got = planned("--date", "2020-03-15", *words, "--regime", "CRASH")
-    assert [pick["symbol"] for pick in got["picks"]] == ["DLR", "GIS", "EQIX", "LLY", "WEC", "CLX"]
-    assert got["orders"] == []
-
-
-@real_data
-@pytest.mark.parametrize(
-    ("day", "regime", "allocation"),
-    [
-        ("2020-03-15", "CRASH", "0"),
-        ("2024-02-01", "TREND_BULL", "1"),
-        ("2024-08-01", "TREND_NEUTRAL", "0.7"),
-    ],
-)
-def test_the_regime_of_a_real_day_is_the_models(real, day, regime, allocation):
-    got = planned("--date", day, "--universe", "AAPL,IBM", "--holdings", "AAPL=10")
-    assert (got["regime"], got["allocation"]) == (regime, allocation)
-    assert got["regime_as_of"] == got["signal_session"]
-    assert any(note.startswith(f"the model says {regime} since") for note in got["notes"])
-    if regime == "CRASH":
-        assert of(got["orders"], "side", "qty", "symbol") == [("sell", "10", "AAPL")]
 
 
 def test_a_model_without_enough_bars_is_refused_with_the_way_out(made_up):

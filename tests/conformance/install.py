@@ -1,4 +1,4 @@
-"""Brings the foreign clients and documents into `.conformance/`, once; nothing of it is committed.
+"""Brings foreign clients, documents and prices into `.conformance/`, once; none is committed.
 
 Each lands in a folder of its own that is made beside and then moved there whole, under a lock, so
 that several test processes may ask at the same time. What cannot be had is said in one line.
@@ -32,14 +32,24 @@ class NotHereError(Exception):
 def documents() -> Path:
     """Return the folder with trading-api.json and market-data-api.json. Raises NotHereError."""
     needs = NEEDS / "documents.txt"
-    folder = _made("documents", [needs], lambda to: _pip(needs, "--target", str(to)))
+    folder = made("documents", [needs], lambda to: _pip(needs, "--target", str(to)))
     return folder / "alpaca_mcp_server" / "specs"
+
+
+def prices() -> Path:
+    """Return the folder with skfolio's sp500_dataset.csv.gz and sp500_index.csv.gz.
+
+    Raises NotHereError.
+    """
+    needs = NEEDS / "skfolio.txt"
+    folder = made("skfolio", [needs], lambda to: _pip(needs, "--target", str(to)))
+    return folder / "skfolio" / "datasets" / "data"
 
 
 def old_python() -> Path:
     """Return the Python of the old client's own virtual environment. Raises NotHereError."""
     needs = NEEDS / "old_client.txt"
-    return _made("old_client", [needs], lambda to: _environment(to, needs)) / "bin" / "python"
+    return made("old_client", [needs], lambda to: _environment(to, needs)) / "bin" / "python"
 
 
 def node_modules() -> Path:
@@ -53,7 +63,7 @@ def node_modules() -> Path:
         _run([_program("npm"), "ci", *quiet], to)
 
     node()
-    return _made("node", needs, make)
+    return made("node", needs, make)
 
 
 def node() -> str:
@@ -70,8 +80,11 @@ def environ() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(NOT_PASSED_ON)}
 
 
-def _made(name: str, needs: list[Path], make: Callable[[Path], None]) -> Path:
-    """Make the folder `name` where it is not there as `needs` want it."""
+def made(name: str, needs: list[Path], make: Callable[[Path], None]) -> Path:
+    """Make the folder `name` where it is not there as `needs` want it; return it.
+
+    Raises what `make` raises, and then leaves nothing behind.
+    """
     wanted = _digest(needs)
     folder = FOLDER / name
     FOLDER.mkdir(exist_ok=True)

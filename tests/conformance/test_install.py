@@ -23,7 +23,7 @@ def test_what_is_there_is_not_made_again_until_its_needs_change(tmp_path, folder
 
     for text in ("a==1", "a==1", "a==2", "a==2"):
         needs.write_text(text)
-        assert (install._made("thing", [needs], make) / "thing").read_text() == text
+        assert (install.made("thing", [needs], make) / "thing").read_text() == text
     assert len(made) == 2
     assert [path for path in made if path.exists()] == []
 
@@ -37,9 +37,9 @@ def test_what_breaks_off_leaves_nothing_that_looks_made(tmp_path, folder) -> Non
         raise install.NotHereError("no network")
 
     with pytest.raises(install.NotHereError, match="no network"):
-        install._made("thing", [needs], breaks)
+        install.made("thing", [needs], breaks)
     assert [path.name for path in folder.iterdir() if path.is_dir()] == []
-    assert install._made("thing", [needs], lambda to: (to / "whole").touch()).is_dir()
+    assert install.made("thing", [needs], lambda to: (to / "whole").touch()).is_dir()
 
 
 def test_a_program_that_is_missing_is_named(monkeypatch) -> None:

@@ -33,7 +33,7 @@ ENDLESS = "events"
 def fuzzer() -> Path:
     """The Python that has schemathesis."""
     try:
-        folder = install._made("schemathesis", [NEEDS], lambda to: install._environment(to, NEEDS))
+        folder = install.made("schemathesis", [NEEDS], lambda to: install._environment(to, NEEDS))
         install.documents()
     except install.NotHereError as error:
         not_here(f"schemathesis: {error}")

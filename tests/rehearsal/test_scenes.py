@@ -6,7 +6,15 @@ import pytest
 from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.sessions import CalendarRangeError
-from atlas_daemon.rehearsal.scenes import bought_by, from_now, made_up_scene, on_date
+from atlas_daemon.core.values import Account, Asset, Position, Symbol
+from atlas_daemon.rehearsal.scenes import (
+    Desk,
+    bought_by,
+    from_now,
+    made_up_scene,
+    on_date,
+    real_scene,
+)
 from tests.rehearsal.builders import WHEN, an_answer
 
 POLICY = Policy()
@@ -62,3 +70,58 @@ def test_a_holding_without_a_close_is_named():
 
 def test_without_a_journal_nothing_was_bought(tmp_path):
     assert bought_by(tmp_path / "journal.db", datetime(2024, 2, 1, tzinfo=UTC)) == {}
+
+
+SPLIT = an_answer(
+    closes={"AAA": Decimal("25"), "BBB": Decimal("950"), "SPY": Decimal(480)},
+    splits={"AAA": Decimal("4.0"), "BBB": Decimal("0.1")},
+)
+"""AAA closed at 100 and splits 4:1 before the order session, BBB at 95 and ten become one."""
+
+
+def test_what_is_held_counts_in_the_shares_of_the_order_session():
+    held = {"AAA": Decimal(40), "BBB": Decimal(25), "SPY": Decimal(1)}
+    scene = made_up_scene(WHEN, SPLIT, Decimal(1000), held)
+    assert {p.symbol: (p.qty, p.price) for p in scene.positions} == {
+        "AAA": (160, 25),
+        "BBB": (Decimal("2.5"), 950),
+        "SPY": (1, 480),
+    }
+    # 40 x 100 and 25 x 95 before, and 480: a split makes nobody richer.
+    assert scene.account.equity == 1000 + 4000 + 2375 + 480
+    assert scene.bought == {"AAA": 160, "BBB": Decimal("2.5"), "SPY": 1}
+    assert scene.notes == (
+        "40 AAA held are 160 after the split",
+        "25 BBB held are 2.5 after the split",
+    )
+
+
+class Clerk:
+    """Knows every asset, as the broker's client would."""
+
+    async def get_asset(self, symbol):
+        return Asset(symbol, tradable=True, fractionable=True)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("theirs", "expected", "notes"),
+    [
+        # The evening before: the broker still counts old shares. On the morning it has booked them.
+        ((40, "100.40"), (160, "25.10"), ("40 AAA held are 160 after the split",)),
+        ((160, "25.10"), (160, "25.10"), ()),
+    ],
+)
+async def test_an_account_between_the_sessions_counts_in_new_shares_once(theirs, expected, notes):
+    qty, price = Decimal(theirs[0]), Decimal(theirs[1])
+    position = Position(Symbol("AAA"), qty, Decimal(80), qty_available=qty, price=price)
+    account = Account("1", "ACTIVE", Decimal(5000), Decimal(1000), Decimal(1000))
+    desk = Desk(account, (position,), ())
+    bought = {Symbol("AAA"): qty}
+    scene = await real_scene(WHEN, desk, SPLIT, Clerk(), None, bought)
+    (got,) = scene.positions
+    assert (got.qty, got.qty_available, got.price) == (*[expected[0]] * 2, Decimal(expected[1]))
+    assert got.value == position.value
+    assert got.qty * got.avg_entry_price == qty * 80
+    assert scene.bought == {"AAA": 160}
+    assert scene.notes == notes

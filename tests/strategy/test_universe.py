@@ -35,11 +35,11 @@ def test_all_leaves_the_choice_to_the_data():
     ("text", "symbols"),
     [
         ("AAPL,MSFT", ("AAPL", "MSFT")),
-        (" AAPL , BRK-B,BRK.B", ("AAPL", "BRK.B")),
+        (" AAPL , BRK-B", ("AAPL", "BRK.B")),
         ("SPY", ("SPY",)),
     ],
 )
-def test_a_list_is_taken_in_its_order_in_alpacas_spelling_each_symbol_once(text, symbols):
+def test_a_list_is_taken_in_its_order_in_alpacas_spelling(text, symbols):
     assert resolve_universe(text, DAY).symbols == symbols
 
 
@@ -49,6 +49,15 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(text):
         resolve_universe(text, DAY)
     assert caught.value.kind is FailureKind.CONFIG
     assert caught.value.exit_code == 78
+
+
+@pytest.mark.parametrize("text", ["BRK.B,AAPL,BRK-B", "BRK-B,BRK-B,A"])
+def test_a_symbol_that_stands_in_a_list_twice_is_refused(text):
+    with pytest.raises(
+        SignalsError, match=r"universe: BRK\.B stands there more than once"
+    ) as caught:
+        resolve_universe(text, DAY)
+    assert caught.value.kind is FailureKind.CONFIG
 
 
 @pytest.mark.parametrize("text", ["AAPL,", "AAPL,msft", "AAPL,^VIX", "AAPL;MSFT,X"])
@@ -76,8 +85,9 @@ def test_an_interval_holds_its_start_and_not_its_end(tmp_path, day, member):
 def test_a_renamed_ticker_is_picked_by_the_name_of_its_series_and_only_once(tmp_path):
     text = HEADER + "CDAY,2021-09-20,2024-02-01,DAY\nDAY,2024-02-01,,DAY\n"
     path = members_file(tmp_path, text)
-    assert members_on(path, date(2024, 1, 31)).symbols == ("DAY",)
-    assert members_on(path, date(2024, 2, 1)).symbols == ("DAY",)
+    before, after = (members_on(path, date(2024, 1, 31)), members_on(path, date(2024, 2, 1)))
+    assert before.symbols == after.symbols == ("DAY",)
+    assert (before.then, after.then) == ({"DAY": "CDAY"}, {})
 
 
 def test_members_without_a_series_are_counted_aloud(tmp_path):
@@ -90,6 +100,34 @@ def test_members_without_a_series_are_counted_aloud(tmp_path):
 def test_without_the_data_symbol_column_a_ticker_names_its_series(tmp_path):
     path = members_file(tmp_path, "ticker,start_date,end_date\nBRK-B,2000-01-01,\n")
     assert resolve_universe(f"file:{path}", DAY).symbols == ("BRK.B",)
+
+
+@pytest.mark.parametrize("column", ["symbol", "ticker"])
+def test_a_file_of_symbols_alone_is_a_list_and_says_that_it_may_be_biased(tmp_path, column):
+    path = members_file(tmp_path, f"{column}\nBRK-B\n\nAAA\n")
+    universe = resolve_universe(f"file:{path}", DAY)
+    assert universe.symbols == ("BRK.B", "AAA")
+    assert universe.label == "of members.csv"
+    assert "survivorship-biased" in universe.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "kind"),
+    [
+        ("symbol\n", "members.csv: names no symbol", "empty"),
+        ("symbol\nAAA\nBRK-B\nBRK.B\n", "line 4: BRK.B stands in line 3 too", "config"),
+        ("symbol\nAAA\nbbb\n", "line 3: 'bbb' is no ticker symbol", "config"),
+        ("symbol\nAAA,BBB\n", "line 2: has not 1 fields", "config"),
+        ("symbol\nAAA\n \n", "line 3: '' is no ticker symbol", "config"),
+    ],
+)
+def test_a_bad_file_of_symbols_is_one_line_with_its_place(tmp_path, text, words, kind):
+    path = members_file(tmp_path, text)
+    with pytest.raises(SignalsError) as caught:
+        resolve_universe(f"file:{path}", DAY)
+    assert str(caught.value).startswith(str(path))
+    assert words in str(caught.value)
+    assert caught.value.kind is FailureKind(kind)
 
 
 @pytest.mark.parametrize(
