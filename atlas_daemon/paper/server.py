@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from atlas_daemon.paper.api import admin, data_api, events, history, ledger, reference, rest
 from atlas_daemon.paper.api.door import Door
@@ -18,7 +19,7 @@ from atlas_daemon.paper.api.stream import SWITCHBOARD, Switchboard, stream
 from atlas_daemon.paper.desk import Desk, PaperConfig
 from atlas_daemon.paper.page import page
 
-__all__ = ["PaperConfig", "RemoteHostError", "RunningBroker", "serve", "start"]
+__all__ = ["PaperConfig", "RemoteHostError", "RunningBroker", "application", "serve", "start"]
 
 BODY_MAX = 64 * 1024
 SAVE_EVERY_S = 1.0
@@ -74,7 +75,7 @@ async def start(config: PaperConfig) -> RunningBroker:
             f"paper: host {config.host} is reachable from outside; use 127.0.0.1 or allow it"
         )
     desk = Desk(config)
-    runner = patient_runner(_application(desk), config.patience_s)
+    runner = patient_runner(application(desk), config.patience_s)
     await runner.setup()
     door = Door(runner, config.host, config.port)
     try:
@@ -108,8 +109,9 @@ async def serve(config: PaperConfig, on_ready: Callable[[RunningBroker], None]) 
         await broker.stop()
 
 
-def _application(desk: Desk) -> web.Application:
-    app = web.Application(middlewares=[gate], client_max_size=BODY_MAX)
+def application(desk: Desk, around: Iterable[Middleware] = ()) -> web.Application:
+    """Return endpoints and stream of a desk; `around` sees each request before the gate does."""
+    app = web.Application(middlewares=[*around, gate], client_max_size=BODY_MAX)
     app[DESK] = desk
     app[LIMITS] = {}
     app[SWITCHBOARD] = Switchboard(desk)

@@ -81,10 +81,14 @@ class DistortedMarket:
     def bars(
         self, symbol: str, first: date, last: date, adjustment: str, at: datetime
     ) -> list[MarketBar]:
-        """As `Market.bars`: a jump is in its own session's close, a split is adjusted if asked."""
+        """As `Market.bars`: a jump is in its own session's close, a split is adjusted if asked.
+
+        A name that was given up has none from that day on.
+        """
         bars = self._market.bars(self._origin(symbol), first, last, adjustment, at)
         if not self._jumps and not self._actions:
             return bars
+        bars = [bar for bar in bars if not self._is_gone(symbol, _end_of(bar.day))]
         is_adjusted = adjustment in ("split", "all")
         return [self._bar(symbol, bar, at if is_adjusted else None) for bar in bars]
 
@@ -103,9 +107,11 @@ class DistortedMarket:
         bars = self._market.minutes(self._origin(symbol), day, size, adjustment, at, newest)
         if not bars or (not self._jumps and not self._actions):
             return bars
+        if self._is_gone(symbol, _end_of(day)):
+            return []
         by = _ONE
         if adjustment in ("split", "all"):
-            ends = datetime.combine(day, time(23, 59), NEW_YORK)
+            ends = _end_of(day)
             by = self._split_by(symbol, at) / self._split_by(symbol, ends)
         return [_timed(bar, self._factor(symbol, bar.at) / by) for bar in bars]
 
@@ -144,7 +150,7 @@ class DistortedMarket:
 
     def _bar(self, symbol: str, bar: MarketBar, adjusted_at: datetime | None) -> MarketBar:
         begins = datetime.combine(bar.day, _DAY_BEGINS_AT, NEW_YORK)
-        ends = datetime.combine(bar.day, time(23, 59), NEW_YORK)
+        ends = _end_of(bar.day)
         opened, closed = self._factor(symbol, begins), self._factor(symbol, ends)
         if adjusted_at is not None:
             later = self._split_by(symbol, adjusted_at) / self._split_by(symbol, ends)
@@ -159,6 +165,10 @@ class DistortedMarket:
             low=_scaled(bar.low, min(factors)),
             close=_scaled(bar.close, closed),
         )
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day, time(23, 59), NEW_YORK)
 
 
 def _timed(bar: TimedBar, factor: Decimal) -> TimedBar:

@@ -49,11 +49,7 @@ class Engine(Floor):
         `until_news` stops at the instant of the first update that arises.
         """
         while True:
-            due = self._bell_at
-            if self._watch_at is not None and self._watch_at < due:
-                due = self._watch_at
-            if self._agenda and self._agenda[0][0] < due:
-                due = self._agenda[0][0]
+            due = self.next_at
             if due > at:
                 break
             self.now = max(due, self.now)
@@ -66,6 +62,16 @@ class Engine(Floor):
             if until_news and self.updates:
                 return
         self.now = max(at, self.now)
+
+    @property
+    def next_at(self) -> datetime:
+        """When something is due next: a bell, a look at the market, a step of an order."""
+        due = self._bell_at
+        if self._watch_at is not None and self._watch_at < due:
+            due = self._watch_at
+        if self._agenda and self._agenda[0][0] < due:
+            due = self._agenda[0][0]
+        return due
 
     # -- bells -----------------------------------------------------------------------------------
 

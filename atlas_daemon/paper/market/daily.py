@@ -4,10 +4,12 @@ Here a table of sessions becomes quotes, trades, adjusted bars and corporate act
 table comes from is the business of the two modules that build it.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from math import log10
 from typing import Any, TypeAlias
 
@@ -199,14 +201,25 @@ class DailyMarket:
 
     def actions(self, first: date, last: date) -> list[CorporateAction]:
         """Splits and dividends with an ex-day in [first, last], by day and symbol."""
-        found: list[CorporateAction] = []
-        for one in self._series.values():
-            begin = int(np.searchsorted(one.days, first.toordinal(), "left"))
-            end = int(np.searchsorted(one.days, last.toordinal(), "right"))
-            marked = (one.split[begin:end] != 1) | (one.dividend[begin:end] > 0)
-            for index in (begin + np.flatnonzero(marked)).tolist():
-                found.extend(_actions_of(one, index))
-        return sorted(found, key=lambda action: (action.ex_day, action.symbol))
+        days, rows = self._marked
+        begin = bisect_left(days, first.toordinal())
+        end = bisect_right(days, last.toordinal())
+        return [a for one, index in rows[begin:end] for a in _actions_of(one, index)]
+
+    @cached_property
+    def _marked(self) -> tuple[list[int], list[tuple[DailySeries, int]]]:
+        """Every row with an action, by day and symbol: the days, and series with the row's index.
+
+        Asked for once a day by who lives through years; then each series is looked at once.
+        """
+        found = [
+            (int(one.days[index]), one.symbol, index)
+            for one in self._series.values()
+            for index in np.flatnonzero((one.split != 1) | (one.dividend > 0)).tolist()
+        ]
+        found.sort()
+        rows = [(self._series[symbol], index) for _, symbol, index in found]
+        return [day for day, _, _ in found], rows
 
     def _print(self, symbol: str, at: datetime) -> _Print | None:
         one = self._series.get(symbol)
