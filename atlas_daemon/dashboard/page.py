@@ -9,6 +9,8 @@ from decimal import Decimal
 from html import escape
 from typing import Any
 
+from atlas_daemon.core.findings import Level
+from atlas_daemon.core.findings_view import examined_text
 from atlas_daemon.core.spelling import (
     UNKNOWN,
     day_text,
@@ -88,6 +90,9 @@ def _warnings(view: View) -> str:
         said.append(f"The journal cannot be written: {daemon['fault']}")
     if view["calendar_dispute"]:
         said.append(f"Calendars differ: {view['calendar_dispute']}")
+    if (examined := view["examined"]) is not None:
+        red = [found for found in examined["findings"] if found["level"] == Level.RED]
+        said += [f"{found['check']}: {found['text']}" for found in red]
     said += [f"{symbol} is frozen: {why}" for symbol, why in view["frozen"].items()]
     if (cash := view["cash_dispute"]) is not None:
         said.append(
@@ -97,6 +102,11 @@ def _warnings(view: View) -> str:
     said += [
         f"Foreign order: {o['side']} {shares(_d(o['qty']))} {o['symbol']} ({o['client_order_id']})"
         for o in view["foreign"]
+    ]
+    said += [
+        f"Alerts do not reach {one['channel']}: {one['why']}; {one['waiting']} wait"
+        for one in view.get("deliveries", ())
+        if one["why"]
     ]
     if not said:
         return ""
@@ -113,6 +123,7 @@ def _summary(view: View) -> str:
         ("Market", _market(market)),
         ("Regime", _regime(regime)),
         ("Next rebalance", _slot(view["next_slot"])),
+        ("Rehearsed", _examined(view["examined"])),
         ("Order stream", daemon["stream"]),
         (
             "Reconciled",
@@ -135,6 +146,7 @@ def _regime(regime: View | None) -> str:
     return (
         f"{regime['regime']} ({percent(_d(regime['allocation']), places=0)}), "
         f"as of {regime['as_of']}, {regime['source']}"
+        + (f"; {regime['sessions_old']} sessions old: no buys" if regime["is_stale"] else "")
     )
 
 
@@ -143,8 +155,16 @@ def _slot(slot: View | None) -> str:
         return UNKNOWN
     if slot["is_due"]:
         return f"{slot['name']} is due now, until {slot['last_session']}"
+    if slot["is_over"]:
+        return f"{slot['name']} was not done by {slot['last_session']}: it is missed"
     session = weekday_text(date.fromisoformat(slot["session"]))
     return f"{session} (in {slot['days_to_session']} days)"
+
+
+def _examined(examined: View | None) -> str:
+    if examined is None:
+        return "not yet"
+    return f"{span(examined['age_s'])} ago, {examined_text(examined)}"
 
 
 def _run(run: View | None) -> str:

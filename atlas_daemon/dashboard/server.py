@@ -8,19 +8,17 @@ import errno
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from atlas_daemon.config import Settings
 from atlas_daemon.core.errors import ConfigError
-from atlas_daemon.core.policy import Policy
-from atlas_daemon.core.state import State
-from atlas_daemon.core.views import orders_of, status_of, why_not_ready
+from atlas_daemon.core.views import orders_of, status_of
 
+from .health import why_not
+from .metrics import Host, exposition
 from .page import page_of
 
 STYLE = Path(__file__).with_name("page.css")
@@ -53,38 +51,6 @@ LOGGER.addFilter(_is_ours)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Host(Protocol):
-    """The daemon as the page sees it."""
-
-    @property
-    def state(self) -> State:
-        """What is true now."""
-        ...
-
-    @property
-    def policy(self) -> Policy:
-        """What the core decides by."""
-        ...
-
-    @property
-    def settings(self) -> Settings:
-        """The configuration in force."""
-        ...
-
-    @property
-    def fault(self) -> str:
-        """Why the journal takes no entries; empty while it does."""
-        ...
-
-    def now(self) -> datetime:
-        """Return the present moment of the daemon's clock."""
-        ...
-
-    def journal_head(self) -> tuple[int, str]:
-        """Return place and hash of the last entry."""
-        ...
-
-
 class Dashboard:
     """Serves `host` at its settings' address."""
 
@@ -103,6 +69,7 @@ class Dashboard:
         app.router.add_get("/api/orders", self._orders)
         app.router.add_get("/healthz", self._alive)
         app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/metrics", self._metrics)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -145,7 +112,7 @@ class Dashboard:
             fault=host.fault,
             head=host.journal_head(),
             url=self.url,
-        )
+        ) | {"deliveries": host.deliveries()}
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         return web.Response(text=page_of(self._view()), content_type="text/html")
@@ -166,10 +133,13 @@ class Dashboard:
         return web.Response(text="alive\n")
 
     async def _ready(self, request: web.Request) -> web.StreamResponse:
-        why = why_not_ready(self._host.state, self._host.policy, self._host.fault)
-        if why:
-            return _json({"ready": False, "reason": why}, status=503)
-        return _json({"ready": True, "reason": ""})
+        reasons = why_not(self._host.state, self._host.policy, self._host.fault)
+        said = {"ready": not reasons, "reason": "; ".join(reasons), "reasons": list(reasons)}
+        return _json(said, status=503 if reasons else 200)
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        body, kind = exposition(self._host)
+        return web.Response(body=body, headers={"Content-Type": kind})
 
 
 @web.middleware

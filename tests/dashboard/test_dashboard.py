@@ -156,6 +156,13 @@ def test_a_position_nobody_priced_is_shown_as_unknown(tmp_path):
     assert "Calendars differ: 27 Nov" in page
 
 
+def test_alerts_that_reach_nobody_are_a_warning(desk):
+    ill = {"channel": "webhook", "why": "HTTP 404", "waiting": 2}
+    view = status_of(desk.state, desk.policy, desk.now()) | {"deliveries": [ill]}
+
+    assert "Alerts do not reach webhook: HTTP 404; 2 wait" in page_of(view)
+
+
 def test_a_run_is_shown_with_its_lines_orders_and_alerts(tmp_path):
     whole = {"held": (), "cash": "10000", "equity": "10000", "regime": Regime.TREND_BULL}
     desk = Desk(settings_in(tmp_path), **whole).open()
