@@ -4,6 +4,7 @@ Lives here: where keys are looked for, and that they fit the mode. May not live 
 writes, prints or keeps them; an error names variables and files, never their contents.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from .sources import read_dotenv
 LOCAL_KEY_ID = "PKLOCAL00000000000000"
 LOCAL_SECRET = "local-secret"  # noqa: S105 - the local broker's, known to everybody
 _LONGEST = 200
+FOLDER_NAME = "credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,9 @@ def find_credentials(
     """Return the keys of account `name` from the first source that has any of the two.
 
     Sources: environment, .env, the files of $CREDENTIALS_DIRECTORY (named as the variables, in
-    capitals or small letters). Both must come from one source: a key of one and a secret of
+    capitals or small letters), those of the folder `credentials` beside .env (there without
+    ALPACA_ too, as the service unit takes them): what systemd hands to the daemon, for a command
+    that its owner types. Both must come from one source: a key of one and a secret of
     another are likely to be of different ages. In local mode without any, the local broker's own.
     Raises ConfigError where they are missing, halved, unreadable or of another world.
     """
@@ -89,12 +93,16 @@ def _sources(
     folder = environ.get("CREDENTIALS_DIRECTORY")
     if folder:
         yield folder, _from_folder(Path(folder), names)
+    beside = dotenv_path.parent / FOLDER_NAME
+    if os.access(beside, os.R_OK | os.X_OK):  # root's, where the daemon is somebody else
+        yield str(beside), _from_folder(beside, names)
 
 
 def _from_folder(folder: Path, names: tuple[str, str]) -> dict[str, str]:
     values = {}
     for name in names:
-        for path in (folder / name.lower(), folder / name):
+        short = name.lower().removeprefix("alpaca_")
+        for path in (folder / name.lower(), folder / name, folder / short):
             try:
                 text = path.read_text(encoding="ascii").strip()
             except FileNotFoundError:

@@ -43,14 +43,23 @@ _BETWEEN = Number(_ZERO, _ONE, low_open=True, high_open=True)
 _DOLLARS = Number(_ZERO, Decimal("1e12"))
 _PATH = pattern("a path of a file or folder", r"\S(.*\S)?")
 _WEB = pattern('empty, or an address such as "https://host/path"', r"(https?://[^\s/]+\S*)?")
-_UNIVERSE = f"one of {', '.join(UNIVERSE_NAMES)}, a list of symbols in capitals, or file:PATH"
+_APPRISE = pattern('empty, or an address of Apprise such as "mailto://..."', r"([a-z0-9]+://\S+)?")
+_ADDRESS = pattern("empty, or http(s)://host[:port]", r"(https?://[^\s?#]+)?")
+_UNIVERSE = (
+    f"one of {', '.join(UNIVERSE_NAMES)}, a list of symbols in capitals, each once, or file:PATH"
+)
 
 
-def key(default: T, kind: Kind[T], *, secret: bool = False) -> T:
-    """Declare a key. A secret one is never shown: not in errors, listings, digests or reprs."""
+def key(default: T, kind: Kind[T], *, secret: bool = False, is_fixed: bool = False) -> T:
+    """Declare a key. A secret one is never shown: not in errors, listings, digests or reprs.
+
+    A fixed one cannot change while the daemon runs: it says who the daemon is, or where it lives.
+    """
     # Typed as its value, as `dataclasses.field` itself is for a type checker.
     declared: T = dataclasses.field(
-        default=default, metadata={"kind": kind, "secret": secret}, repr=not secret
+        default=default,
+        metadata={"kind": kind, "secret": secret, "is_fixed": is_fixed},
+        repr=not secret,
     )
     return declared
 
@@ -70,10 +79,13 @@ class AccountSection:
             r"[A-Za-z][A-Za-z0-9_]{0,31}",
             upper=True,
         ),
+        is_fixed=True,
     )
     """Kept in capitals: it names the variables of the keys (ALPACA_LARGE_KEY)."""
-    mode: str = key("paper", choice("local", "paper", "live"))
-    number: str = key("", pattern("empty, or the account's number", r"[A-Za-z0-9]{0,40}"))
+    mode: str = key("paper", choice("local", "paper", "live"), is_fixed=True)
+    number: str = key(
+        "", pattern("empty, or the account's number", r"[A-Za-z0-9]{0,40}"), is_fixed=True
+    )
     capital: Decimal = key(_ZERO, _DOLLARS)
     """Most dollars of the account that are managed; 0 manages all."""
     manage: str = key("all", choice("all", "bought"))
@@ -85,9 +97,11 @@ class AccountSection:
 class BrokerSection:
     """Addresses of the broker; empty follows `account.mode`."""
 
-    trading_url: str = key("", pattern("empty, or http(s)://host[:port]", r"(https?://[^\s?#]+)?"))
-    stream_url: str = key("", pattern("empty, or ws(s)://host[:port]/path", r"(wss?://[^\s?#]+)?"))
-    data_url: str = key("", pattern("empty, or http(s)://host[:port]", r"(https?://[^\s?#]+)?"))
+    trading_url: str = key("", _ADDRESS, is_fixed=True)
+    stream_url: str = key(
+        "", pattern("empty, or ws(s)://host[:port]/path", r"(wss?://[^\s?#]+)?"), is_fixed=True
+    )
+    data_url: str = key("", _ADDRESS, is_fixed=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +203,7 @@ class ReconcileSection:
     """How often our books are compared with the broker's."""
 
     every_s: int = key(60, Whole(1, 3600))
-    idle_every_s: int = key(900, Whole(1, 86_400))
+    idle_every_s: int = key(900, Whole(1, 604_800))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,9 +225,11 @@ class ForeignSection:
 class PathsSection:
     """Folders; `{mode}` and `{name}` stand for the account's."""
 
-    state_dir: str = key("~/.local/state/atlas/{mode}-{name}", _PATH)
-    log_dir: str = key("logs", _PATH)
-    runtime_dir: str = key("", pattern("empty, or the path of a folder", r"(\S(.*\S)?)?"))
+    state_dir: str = key("~/.local/state/atlas/{mode}-{name}", _PATH, is_fixed=True)
+    log_dir: str = key("logs", _PATH, is_fixed=True)
+    runtime_dir: str = key(
+        "", pattern("empty, or the path of a folder", r"(\S(.*\S)?)?"), is_fixed=True
+    )
     """Folder of the control socket; empty is `run` in the state folder."""
 
 
@@ -228,8 +244,9 @@ class DashboardSection:
             "password, so reach it from elsewhere through a tunnel",
             r"127(\.[0-9]{1,3}){3}|::1|localhost",
         ),
+        is_fixed=True,
     )
-    port: int = key(8787, Whole(0, 65_535))
+    port: int = key(8787, Whole(0, 65_535), is_fixed=True)
     """0 takes any free one."""
 
 
@@ -238,7 +255,11 @@ class NotifySection:
     """Who is told. The addresses often hold a token, so they are secret."""
 
     webhook_url: str = key("", _WEB, secret=True)
+    template: str = key("auto", choice("auto", "generic", "slack", "discord", "ntfy"))
+    """How the webhook's JSON is written; `auto` goes by its address."""
+    apprise_url: str = key("", _APPRISE, secret=True)
     healthcheck_url: str = key("", _WEB, secret=True)
+    healthcheck_every_s: int = key(300, Whole(60, 86_400))
     daily: bool = key(False, Flag())
 
 
@@ -283,6 +304,8 @@ class Key:
     default: Any
     kind: Kind[Any]
     secret: bool
+    is_fixed: bool
+    """A change of it takes a restart."""
 
     @property
     def variable(self) -> str:
@@ -301,6 +324,7 @@ def _every_key() -> Iterator[Key]:
                 default=item.default,
                 kind=item.metadata["kind"],
                 secret=item.metadata["secret"],
+                is_fixed=item.metadata["is_fixed"],
             )
 
 

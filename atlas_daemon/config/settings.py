@@ -5,10 +5,11 @@ here: reading of single sources, rules about values.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +18,7 @@ from atlas_daemon.core.errors import ConfigError
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.values import AccountMode, OrderType, Symbol
 
-from .checks import check_relations, open_delay_min, with_mode_defaults
+from .checks import LIVE_DEFAULT, check_relations, open_delay_min, with_mode_defaults
 from .definitions import (
     KEYS,
     SECTIONS,
@@ -39,10 +40,12 @@ from .definitions import (
 )
 from .identity import TRADING, with_endpoints
 from .places import SOCKET_NAME, with_places
-from .sources import CONFIG_NAME, DOTENV_NAME, Found, read_sources, shown
+from .sources import CONFIG_NAME, DEFAULT, DOTENV_NAME, Found, read_sources, shown
 
 NOT_IN_DIGEST = frozenset({"paths"})
 """Where files lie decides nothing that is traded; it differs between a unit and a login."""
+
+_BY_ITSELF = (DEFAULT, LIVE_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Item:
     name: str
     value: str
     origin: str
+    is_default: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,8 @@ class Settings:
     dotenv_path: Path
     """Where a .env file is looked for, whether there is one or not."""
     found: Mapping[str, Found] = field(repr=False, compare=False)
+    reread: "Callable[[], Settings]" = field(repr=False, compare=False)
+    """Reads the same sources again. Raises ConfigError as `load_settings`."""
 
     @property
     def mode(self) -> AccountMode:
@@ -126,14 +132,26 @@ class Settings:
 
     def items(self) -> Iterator[Item]:
         """Yield every key as it is in force, secrets masked, in the order of the documentation."""
-        for name, key in KEYS.items():
-            value = self.found[name].value
-            text = "" if value is None else shown(key, value)
-            yield Item(name, text, self.origin(name))
+        for name in KEYS:
+            found = self.found[name]
+            origin = f"{found.origin}:{found.line}" if found.line else found.origin
+            is_default = found.origin in _BY_ITSELF or found.origin.startswith("follows ")
+            yield Item(name, self.shown(name), origin, is_default)
+
+    def shown(self, name: str) -> str:
+        """Return the value of a key for a person: on one line, a secret one masked."""
+        value = self.found[name].value
+        return "" if value is None else shown(KEYS[name], value)
 
     def changed(self, other: "Settings") -> tuple[str, ...]:
         """Return the names of the keys whose values differ in `other`, secret ones included."""
         return tuple(name for name in KEYS if self.found[name].value != other.found[name].value)
+
+    def refuse_fixed(self, other: "Settings") -> None:
+        """Raise ConfigError naming every key that `other` changes and a running daemon cannot."""
+        fixed = [name for name in self.changed(other) if KEYS[name].is_fixed]
+        if fixed:
+            raise ConfigError(f"{', '.join(fixed)}: cannot change while the daemon runs: restart")
 
     def digest(self, *sections: str) -> str:
         """Return the SHA-256 (hex) of the values in force, of `sections` or of all but `paths`.
@@ -160,7 +178,8 @@ class Settings:
         for name in (TRADING, "broker.stream_url", "broker.data_url"):
             value = trading_url if name == TRADING else ""
             found[name] = replace(found[name], value=value, origin=origin)
-        return _settings(with_endpoints(found), self.config_path, self.dotenv_path)
+        again = partial(_again_at_local_broker, self.reread, trading_url)
+        return _settings(with_endpoints(found), self.config_path, self.dotenv_path, again)
 
     def policy(self) -> Policy:
         """Return what the core decides by."""
@@ -176,6 +195,7 @@ class Settings:
             fill_timeout=timedelta(seconds=rebalance.fill_timeout_s),
             rounds=rebalance.rounds,
             crash_reacts=self.regime.react != "none",
+            regime_reacts=self.regime.react == "any",
             order_type=OrderType(self.execution.order_type),
             limit_band_pct=self.execution.limit_band_pct,
             fractional=self.strategy.shares == "fractional",
@@ -212,7 +232,15 @@ def load_settings(
     found = read_sources(readable, dotenv_path, environ, overrides or {}, cwd)
     found = with_places(with_endpoints(with_mode_defaults(found)), environ)
     check_relations(found)
-    return _settings(found, readable, dotenv_path)
+    # A file that was read once and is gone later is a mistake, and no return to the defaults.
+    again = partial(load_settings, readable, environ=environ, cwd=cwd, overrides=overrides)
+    return _settings(found, readable, dotenv_path, again)
+
+
+def _again_at_local_broker(reread: Callable[[], Settings], trading_url: str) -> Settings:
+    fresh = reread()
+    is_unnamed = fresh.mode is AccountMode.LOCAL and not fresh.broker.trading_url
+    return fresh.at_local_broker(trading_url) if is_unnamed else fresh
 
 
 def _default_file(cwd: Path) -> Path | None:
@@ -223,7 +251,12 @@ def _default_file(cwd: Path) -> Path | None:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _settings(found: Mapping[str, Found], config_path: Path | None, dotenv_path: Path) -> Settings:
+def _settings(
+    found: Mapping[str, Found],
+    config_path: Path | None,
+    dotenv_path: Path,
+    reread: Callable[[], Settings],
+) -> Settings:
     sections: dict[str, Any] = {
         section: made(
             **{key.field: found[name].value for name, key in KEYS.items() if key.section == section}
@@ -235,6 +268,7 @@ def _settings(found: Mapping[str, Found], config_path: Path | None, dotenv_path:
         config_path=config_path,
         dotenv_path=dotenv_path,
         found=MappingProxyType(dict(found)),
+        reread=reread,
     )
 
 

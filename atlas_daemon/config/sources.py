@@ -6,7 +6,8 @@ live here: what values mean for each other, credentials.
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,9 @@ _PREFIX = "ATLAS_"
 _LONGEST_SHOWN = 80
 _BY_VARIABLE = {key.variable: key for key in KEYS.values()}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEADING = re.compile(r"\s*\[\s*([A-Za-z0-9_-]+)\s*\]")
+_ASSIGNED = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
+_MISTAKES_MAX = 20
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}
 
 
@@ -35,6 +39,8 @@ class Found:
     value: Any
     origin: str
     folder: Path
+    line: int = 0
+    """Its line in the file that `origin` names; 0 where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +59,41 @@ def read_sources(
     overrides: Mapping[str, object],
     cwd: Path,
 ) -> dict[str, Found]:
-    """Return the value of every key, of the highest source that gives one. Raises ConfigError.
+    """Return the value of every key, of the highest source that gives one.
 
-    Both paths are absolute.
+    Both paths are absolute. Raises ConfigError with every mistake of all sources in one line.
     """
     found = {name: Found(key.default, DEFAULT, cwd) for name, key in KEYS.items()}
+    mistakes: list[str] = []
     if config_path is not None:
-        found |= _from_toml(config_path, _label(config_path, cwd))
-    found |= _from_dotenv(dotenv_path, _label(dotenv_path, cwd))
-    found |= _from_environment(environ, cwd)
+        with _noting(mistakes):
+            found |= _from_toml(config_path, _label(config_path, cwd), mistakes)
+    with _noting(mistakes):
+        found |= _from_dotenv(dotenv_path, _label(dotenv_path, cwd), mistakes)
+    found |= _from_environment(environ, cwd, mistakes)
     for name, value in overrides.items():
-        key = _known(name, COMMAND_LINE)
-        found[name] = Found(_from_toml_value(key, value, COMMAND_LINE), COMMAND_LINE, cwd)
+        with _noting(mistakes):
+            key = _known(name, COMMAND_LINE)
+            found[name] = Found(_from_toml_value(key, value, COMMAND_LINE), COMMAND_LINE, cwd)
+    refuse(mistakes)
     return found
+
+
+def refuse(mistakes: list[str]) -> None:
+    """Raise ConfigError for all mistakes at once, where there are any."""
+    if mistakes:
+        more = len(mistakes) - _MISTAKES_MAX
+        told = mistakes[:_MISTAKES_MAX] + ([f"and {more} more mistakes"] if more > 0 else [])
+        raise ConfigError("; ".join(told))
+
+
+@contextmanager
+def _noting(mistakes: list[str]) -> Iterator[None]:
+    """Note a refusal and go on: a person wants to correct all of them at once."""
+    try:
+        yield
+    except ConfigError as error:
+        mistakes.append(str(error))
 
 
 def refused(key: Key, value: object, allowed: str, origin: str) -> ConfigError:
@@ -108,49 +136,78 @@ def read_dotenv(path: Path) -> list[Line]:
     return list(lines.values())
 
 
-def _from_toml(path: Path, origin: str) -> dict[str, Found]:
+def _from_toml(path: Path, origin: str, mistakes: list[str]) -> dict[str, Found]:
     found = {}
-    for section, table in _tables(path).items():
+    text = _text_of(path)
+    lines = _lines_of(text)
+    for section, table in _tables(path, text).items():
         if not isinstance(table, dict):
             hint = _near(f".{section}", KEYS)
-            raise ConfigError(f"{_plain(section)} ({origin}): a key outside of any section{hint}")
+            mistakes.append(f"{_plain(section)} ({origin}): a key outside of any section{hint}")
+            continue
         if section not in SECTIONS:
             hint = _near(section, SECTIONS)
-            raise ConfigError(f"[{_plain(section)}] ({origin}): no such section{hint}")
+            mistakes.append(f"[{_plain(section)}] ({origin}): no such section{hint}")
+            continue
         for word, value in table.items():
-            key = _known(f"{section}.{word}", origin)
-            found[key.name] = Found(_from_toml_value(key, value, origin), origin, path.parent)
+            with _noting(mistakes):
+                key = _known(f"{section}.{word}", origin)
+                kept = _from_toml_value(key, value, origin)
+                found[key.name] = Found(kept, origin, path.parent, lines.get(key.name, 0))
     return found
 
 
-def _tables(path: Path) -> dict[str, Any]:
+def _text_of(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file, parse_float=Decimal)
+        # Editors of another system put a mark in front, and end lines in two signs.
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {_reason(error)}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid TOML: {_reason(error)}") from error
+
+
+def _tables(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
     # Decimal answers an exponent beyond all measure with an ArithmeticError.
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {_reason(error)}") from error
 
 
-def _from_dotenv(path: Path, label: str) -> dict[str, Found]:
+def _lines_of(text: str) -> dict[str, int]:
+    """Return the line of each key that is written plainly; the reader of TOML tells none."""
+    lines: dict[str, int] = {}
+    section = ""
+    for number, row in enumerate(text.split("\n"), start=1):
+        if heading := _HEADING.match(row):
+            section = heading[1]
+        elif assigned := _ASSIGNED.match(row):
+            lines.setdefault(f"{section}.{assigned[1]}", number)
+    return lines
+
+
+def _from_dotenv(path: Path, label: str, mistakes: list[str]) -> dict[str, Found]:
     found = {}
     for line in read_dotenv(path):
         # Other programs' variables may stand beside ours.
         if line.name.startswith(_PREFIX):
             origin = f"{label}:{line.number}"
-            key = _known_variable(line.name, origin)
-            found[key.name] = Found(_from_text(key, line.text, origin), origin, path.parent)
+            with _noting(mistakes):
+                key = _known_variable(line.name, origin)
+                found[key.name] = Found(_from_text(key, line.text, origin), origin, path.parent)
     return found
 
 
-def _from_environment(environ: Mapping[str, str], cwd: Path) -> dict[str, Found]:
+def _from_environment(
+    environ: Mapping[str, str], cwd: Path, mistakes: list[str]
+) -> dict[str, Found]:
     found = {}
     for name, text in sorted(environ.items()):
         if name.startswith(_PREFIX):
-            key = _known_variable(name, "environment")
-            found[key.name] = Found(_from_text(key, text, name), name, cwd)
+            with _noting(mistakes):
+                key = _known_variable(name, "environment")
+                found[key.name] = Found(_from_text(key, text, name), name, cwd)
     return found
 
 

@@ -5,7 +5,7 @@ decided here: a request becomes an event, and the answer is what the core made o
 """
 
 from .client import ControlError, NoDaemonError, ask, follow
-from .requests import Host
+from .host import Host
 from .server import ControlServer
 
 __all__ = ["ControlError", "ControlServer", "Host", "NoDaemonError", "ask", "follow"]

@@ -7,21 +7,20 @@ begin with it. Where no turn was written in time, the state itself is looked at.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
-from typing import Any, Protocol
+from datetime import date
+from typing import Any
 
-from atlas_daemon.config import Settings
+from atlas_daemon import __version__
 from atlas_daemon.core import events as e
 from atlas_daemon.core.errors import HaltedError, RefusedError, UsageError
 from atlas_daemon.core.events import Entry
 from atlas_daemon.core.halt_view import unconfirmed
 from atlas_daemon.core.moments import new_york_day
-from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.sessions import NYSE
-from atlas_daemon.core.state import State
 from atlas_daemon.core.values import AccountMode, Regime, Symbol
 from atlas_daemon.core.views import orders_of, status_of
 
+from .host import Host
 from .messages import RequestError, flag_arg, number_arg, text_arg
 
 WAIT_S_MAX = 60
@@ -31,55 +30,6 @@ LOOK_S = 0.2
 """How often the state itself is looked at while an answer is waited for."""
 PAGE = 500
 """Journal entries looked at before others get their turn."""
-
-
-class Host(Protocol):
-    """The daemon as its control plane sees it."""
-
-    @property
-    def state(self) -> State:
-        """What is true now."""
-        ...
-
-    @property
-    def policy(self) -> Policy:
-        """What the core decides by."""
-        ...
-
-    @property
-    def settings(self) -> Settings:
-        """The configuration in force."""
-        ...
-
-    @property
-    def fault(self) -> str:
-        """Why the journal takes no entries; empty while it does."""
-        ...
-
-    @property
-    def url(self) -> str:
-        """The dashboard's address; empty where none is served."""
-        ...
-
-    def hear(self, event: e.Event) -> None:
-        """Put an event in the inbox."""
-        ...
-
-    def now(self) -> datetime:
-        """Return the present moment of the daemon's clock."""
-        ...
-
-    def journal_head(self) -> tuple[int, str]:
-        """Return place and hash of the last entry."""
-        ...
-
-    def entries(self, after: int) -> Iterator[Entry]:
-        """Return the journal's entries after `after`."""
-        ...
-
-    def subscribe(self, subscriber: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
-        """Tell `subscriber` of each committed turn's entries; calling the result ends that."""
-        ...
 
 
 class Heard:
@@ -131,9 +81,18 @@ Answer = Callable[[Host, dict[str, Any], float], Awaitable[Any]]
 
 
 async def ping(host: Host, request: dict[str, Any], wait_s: float) -> Any:
-    """Say that the daemon turns."""
+    """Say that the daemon turns, which one it is, and what it runs with."""
     seq, digest = host.journal_head()
-    return {"account": host.settings.account.name, "seq": seq, "hash": digest, "url": host.url}
+    return {
+        "account": host.settings.account.name,
+        "seq": seq,
+        "hash": digest,
+        "url": host.url,
+        "version": __version__,
+        "config_digest": host.settings.digest(),
+        "broker": host.settings.broker.trading_url,
+        "deliveries": list(host.deliveries()),
+    }
 
 
 async def status(host: Host, request: dict[str, Any], wait_s: float) -> Any:
@@ -145,7 +104,7 @@ async def status(host: Host, request: dict[str, Any], wait_s: float) -> Any:
         fault=host.fault,
         head=host.journal_head(),
         url=host.url,
-    )
+    ) | {"deliveries": list(host.deliveries())}
 
 
 async def orders(host: Host, request: dict[str, Any], wait_s: float) -> Any:
@@ -261,6 +220,18 @@ async def regime(host: Host, request: dict[str, Any], wait_s: float) -> Any:
     return {"regime": name, "as_of": as_of.isoformat(), "run": runs[0] if runs else None}
 
 
+async def reload(host: Host, request: dict[str, Any], wait_s: float) -> Any:
+    """Have the configuration read again. Answers when it is in force, or waits, or is refused."""
+    done = host.reload()
+    return {
+        "changes": [
+            {"name": each.name, "before": each.before, "after": each.after} for each in done.changes
+        ],
+        "digest": done.digest,
+        "waits_for": done.waits_for,
+    }
+
+
 ANSWERS: dict[str, Answer] = {
     "ping": ping,
     "status": status,
@@ -271,6 +242,7 @@ ANSWERS: dict[str, Answer] = {
     "rebalance": rebalance,
     "adopt": adopt,
     "regime": regime,
+    "reload": reload,
 }
 
 

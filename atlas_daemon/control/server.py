@@ -14,6 +14,7 @@ from typing import Any
 
 from atlas_daemon.core.errors import AccountBusyError, AtlasError, BugError, ConfigError
 
+from .host import Host
 from .messages import (
     LINE_MAX,
     RequestError,
@@ -23,7 +24,7 @@ from .messages import (
     read_request,
     result_line,
 )
-from .requests import ANSWERS, WAIT_S_MAX, Host, watch
+from .requests import ANSWERS, WAIT_S_MAX, watch
 
 CLIENTS_MAX = 32
 IDLE_S = 60.0

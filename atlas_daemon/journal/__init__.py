@@ -5,6 +5,6 @@ and nothing else writes to the file.
 """
 
 from .errors import JournalError, JournalFullError
-from .journal import Journal, Verdict
+from .journal import Journal, StoredEntry, Verdict
 
-__all__ = ["Journal", "JournalError", "JournalFullError", "Verdict"]
+__all__ = ["Journal", "JournalError", "JournalFullError", "StoredEntry", "Verdict"]

@@ -6,7 +6,6 @@ string that keeps its digits, a moment is RFC 3339 in UTC, an enum is its value,
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from types import MappingProxyType
 
 import msgspec
@@ -40,9 +39,8 @@ def _plain(value: object) -> object:
 _encoder = msgspec.json.Encoder(order="deterministic", enc_hook=_plain)
 
 
-@cache
-def _decoder(name: str) -> msgspec.json.Decoder[Event]:
-    return msgspec.json.Decoder(EVENT_KINDS[name])
+_decoders: dict[str, msgspec.json.Decoder[Event]] = {}
+"""Made as they are needed: most starts read a dozen kinds."""
 
 
 def encode(event: Event) -> tuple[str, str]:
@@ -55,10 +53,13 @@ def encode(event: Event) -> tuple[str, str]:
 
 def decode(seq: int, name: str, payload: str) -> Event:
     """Return the event of entry `seq`; JournalError naming both where it cannot be read."""
-    if name not in EVENT_KINDS:
-        raise JournalError(f"journal entry {seq}: unknown event type {_shown(name)}")
+    decoder = _decoders.get(name)
+    if decoder is None:
+        if name not in EVENT_KINDS:
+            raise JournalError(f"journal entry {seq}: unknown event type {_shown(name)}")
+        decoder = _decoders[name] = msgspec.json.Decoder(EVENT_KINDS[name])
     try:
-        return _decoder(name).decode(payload)
+        return decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise JournalError(f"journal entry {seq}: {name} cannot be read: {error}") from error
 
@@ -77,6 +78,8 @@ def moment(seq: int, text: str) -> datetime:
         at = datetime.fromisoformat(text)
     except (TypeError, ValueError) as error:
         raise JournalError(f"journal entry {seq}: {_shown(text)} is not a time") from error
+    if at.tzinfo is UTC:  # as we write it
+        return at
     if at.tzinfo is None:
         raise JournalError(f"journal entry {seq}: {_shown(text)} has no time zone")
     try:

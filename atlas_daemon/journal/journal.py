@@ -6,11 +6,12 @@ byte of it is changed. What cannot be written is rolled back whole and may be tr
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from atlas_daemon.core.errors import AccountBusyError, BugError
 from atlas_daemon.core.events import Entry
@@ -37,6 +38,17 @@ Head = tuple[int, str]
 
 BATCH = 1000
 """Rows read at a time, so that no read stays open across an append."""
+
+
+class StoredEntry(NamedTuple):
+    """An entry as the columns of its row: what its hash is made of (see `schema`), and the hash."""
+
+    seq: int
+    at: str
+    cause: int | None
+    type: str
+    payload: str
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +197,22 @@ class Journal:
         Raises JournalError at the first entry that is missing, altered or not readable.
         """
         prev_seq, prev_hash = after, self._hash_of(after)
+        told, at = None, None
         for row in self._rows(after):
             fault = _fault(prev_seq, prev_hash, row)
             if fault:
                 raise JournalError(f"journal {self.path}: {fault}")
             prev_seq, prev_hash = row[0], row[5]
-            yield Entry(row[0], moment(row[0], row[1]), row[2], decode(row[0], row[3], row[4]))
+            if at is None or told != row[1]:  # the entries of a turn share one moment
+                told, at = row[1], moment(row[0], row[1])
+            yield Entry(row[0], at, row[2], decode(row[0], row[3], row[4]))
+
+    def rows(self, after: int = 0) -> Iterator[StoredEntry]:
+        """Yield the entries after `after` as they stand in the file, neither checked nor decoded.
+
+        Raises JournalError where the file cannot be read.
+        """
+        yield from map(StoredEntry._make, self._rows(after))
 
     def head(self) -> Head:
         """Return place and hash of the last entry; (0, 64 zeros) for an empty journal."""
@@ -223,6 +245,15 @@ class Journal:
             )
             return Verdict(count, *prev, head[0], fault)
         return Verdict(count, *prev)
+
+    def copy_to(self, path: Path) -> None:
+        """Write a journal of its own at `path`, as this one is after its last commit.
+
+        Beside a daemon that goes on appending. Raises JournalError, JournalFullError.
+        """
+        with writing(path), closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, that needs no log beside it
 
     def account(self) -> tuple[str, str, str]:
         """Return mode, name and number of the account; the number is empty until claimed."""

@@ -5,6 +5,7 @@ anything by the core, or is read back: the journal is the truth.
 """
 
 from .execution_logger import ExecutionLogger
+from .log_keeper import LogKeeper
 from .recorder import Recorder
 
-__all__ = ["ExecutionLogger", "Recorder"]
+__all__ = ["ExecutionLogger", "LogKeeper", "Recorder"]

@@ -4,7 +4,7 @@ It keeps of the orders only what it needs for wording, folded from the entries t
 a start can rebuild the trades files from the journal alone. It decides nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from atlas_daemon.core.values import OrderId
 from .execution_logger import ExecutionLogger
 from .lines import day_of
 from .positions import Positions
-from .trades_csv import OrderSeen, Row, rows, seen
+from .trades_csv import TOLD_BY_ROWS, OrderSeen, Row, rows, seen
 from .words import Line, slippage_pct, words
 
 REFUSALS_IN_A_ROW = 3
@@ -35,6 +35,8 @@ _ANSWERS: Mapping[type[e.Event], tuple[str, ...]] = {
     e.OrderNotFound: ("order",),
 }
 """What an answer ends the failures of, by the names that FetchFailed gives them."""
+_FOLDED = frozenset({e.OrderApproved, e.BookAdopted, *TOLD_BY_ROWS})
+"""What orders and positions are folded from; most of a journal is something else."""
 _TAKEN = frozenset({OrderStatus.WORKING, OrderStatus.FILLED})
 
 
@@ -45,7 +47,7 @@ class Recorder:
         self, logger: ExecutionLogger, *, slippage_warn_pct: Decimal = Decimal("0.005")
     ) -> None:
         self._logger = logger
-        self._slippage_warn_pct = slippage_warn_pct
+        self.slippage_warn_pct = slippage_warn_pct
         self._orders: dict[OrderId, OrderSeen] = {}
         self._positions = Positions()
         self._rebuilt_seq = 0
@@ -53,22 +55,28 @@ class Recorder:
         self._failures: dict[str, int] = {}
 
     def rebuild(self, entries: Iterable[Entry]) -> None:
-        """Take in the whole journal at start, and put the trades files right.
+        """Take in the whole journal at start, and put the trades files right."""
+        for _ in self.rebuilding(entries):
+            pass
 
-        The day's file is swapped for one made of its entries, and so is that of an earlier day
-        that is kept: a process killed at midnight may have left it short.
+    def rebuilding(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Do the same while somebody else reads: yield each entry that is taken in.
+
+        At the end the day's file is swapped for one made of its entries, and so is that of an
+        earlier day that is kept: a process killed at midnight may have left it short.
         """
         by_day: dict[date, list[Row]] = {}
         for entry in entries:
-            found = rows(entry, self._orders)
-            if found:
-                by_day.setdefault(day_of(entry.at), []).extend(found)
+            if type(entry.event) in TOLD_BY_ROWS:
+                day = day_of(entry.at)
+                if self._logger.keeps(day) and (found := rows(entry, self._orders)):
+                    by_day.setdefault(day, []).extend(found)
             self._fold(entry)
             self._rebuilt_seq = entry.seq
+            yield entry
         by_day.setdefault(self._logger.today, [])
         for day, found in sorted(by_day.items()):
-            if self._logger.keeps(day):
-                self._logger.swap_trades(day, found)
+            self._logger.swap_trades(day, found)
 
     def on_turn(self, entries: Sequence[Entry]) -> None:
         """Tell the entries of a committed turn: rows first, they are what is counted on."""
@@ -87,6 +95,8 @@ class Recorder:
         self._logger.log("info", "Journal", f"head {seq}:{digest}")
 
     def _fold(self, entry: Entry) -> None:
+        if type(entry.event) not in _FOLDED:
+            return
         order = seen(self._orders, entry)
         if order is not None:
             self._orders[order.draft.order_id] = order
@@ -121,7 +131,7 @@ class Recorder:
             event.symbol, action, event.qty * event.side.sign, event.price
         )
         slip = slippage_pct(event, known)
-        if slip is not None and slip > self._slippage_warn_pct:
+        if slip is not None and slip > self.slippage_warn_pct:
             assert known is not None
             text = (
                 f"Slippage {slip:.2%} on {event.order_id}: {event.price:f} "

@@ -105,6 +105,10 @@ def seen(orders: Mapping[OrderId, OrderSeen], entry: Entry) -> OrderSeen | None:
             return replace(known, filled_qty=known.filled_qty + event.qty)
 
 
+TOLD_BY_ROWS = frozenset({e.OrderRefused, e.OrderSubmitted, e.OrderStepped, e.FillBooked})
+"""Events that may have rows."""
+
+
 def rows(entry: Entry, orders: Mapping[OrderId, OrderSeen]) -> list[Row]:
     """Return the rows of one entry. `orders` is what was seen of the orders before it."""
     event = entry.event

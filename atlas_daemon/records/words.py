@@ -10,9 +10,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from atlas_daemon.core import events as e
+from atlas_daemon.core.findings import reds
 from atlas_daemon.core.orders import OrderStatus
 from atlas_daemon.core.values import Draft
 
+from .lines import stamp
 from .trades_csv import OrderSeen
 
 
@@ -95,8 +97,8 @@ def _order_refused(event: e.OrderRefused, known: Seen) -> Line:
 def _run_planned(event: e.RunPlanned, known: Seen) -> Line:
     text = (
         f"Run {event.run_id} planned, round {event.round}: {len(event.lines)} lines, "
-        f"{event.regime} {event.allocation:%}, deployable {event.deployable:f} "
-        f"of {event.equity:f}, digest {event.digest}"
+        f"{event.regime} {event.allocation:%}, deployable {event.deployable:.2f} "
+        f"of {event.equity:.2f}, digest {event.digest}"
     )
     return Line("info", "Planner", text)
 
@@ -129,6 +131,13 @@ def _stream_reported(event: e.StreamReported, known: Seen) -> Line:
 def _fetch_failed(event: e.FetchFailed, known: Seen) -> Line:
     level = "critical" if event.what == "credentials" else "warning"
     return Line(level, "AlpacaTradingClient", f"No answer on {event.what}: {event.detail}")
+
+
+def _doctor_reported(event: e.DoctorReported, known: Seen) -> Line:
+    found = reds(event.findings)
+    said = "; ".join(f"{finding.check}: {finding.text}" for finding in found) or "nothing"
+    level = "warning" if found else "info"
+    return Line(level, "Doctor", f"{len(event.findings)} findings ({event.reason}), red: {said}")
 
 
 def _cash_restated(event: e.CashRestated, known: Seen) -> Line:
@@ -184,6 +193,28 @@ def _counts(component: str, what: str, field: str) -> Callable[[Any, Seen], Line
     return say
 
 
+def _policy_changed(event: e.PolicyChanged, known: Seen) -> Line:
+    text = f"Configuration {event.config_digest} in force; changed: {', '.join(event.changed)}"
+    return Line("warning", "Daemon", text)
+
+
+def _job_fired(event: e.JobFired, known: Seen) -> Line:
+    missed = f", {event.missed} earlier ones missed" if event.missed else ""
+    text = f"{event.job} fired, due at {stamp(event.due_at)} New York{missed}"
+    return Line("info", "Schedule", text)
+
+
+def _regime_changed(event: e.RegimeChanged, known: Seen) -> Line:
+    was = "unknown" if event.was is None else event.was
+    text = f"Regime confirmed: {was} to {event.regime} as of {event.as_of} ({event.source})"
+    return Line("warning", "Forecaster", f"{text}; what follows: {event.reaction}")
+
+
+def _drift_seen(event: e.DriftSeen, known: Seen) -> Line:
+    text = f"Quantities differ, looking again: {', '.join(event.symbols)}"
+    return Line("warning", "Reconciler", text)
+
+
 def _silent(event: object, known: Seen) -> None:
     return None
 
@@ -204,7 +235,7 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
         "info", "Scheduler", "Rebalance requested by {e.by}, force {e.force}"
     ),
     e.AdoptRequested: _says("info", "Reconciler", "Adoption requested by {e.by}"),
-    e.PolicyChanged: _says("info", "Daemon", "Configuration {e.config_digest} in force"),
+    e.PolicyChanged: _policy_changed,
     # from the broker
     e.StreamReported: _stream_reported,
     e.FrameUnread: _says("warning", "Stream", "Frame not understood: {e.detail}: {e.excerpt}"),
@@ -243,6 +274,9 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
         "{e.candidates} candidates",
     ),
     e.RegimeReported: _says("info", "Strategy", "Regime {e.regime} as of {e.as_of} ({e.source})"),
+    e.JobFired: _job_fired,
+    e.DoctorReported: _doctor_reported,
+    e.ClockReported: _says("debug", "Timekeeper", "The broker's clock says {e.told_at}"),
     e.FetchFailed: _fetch_failed,
     e.LatchWritten: _says("info", "Halter", "The stop is on disk: {e.what}"),
     e.LatchFailed: _says("critical", "Halter", "The stop's {e.what} failed: {e.detail}"),
@@ -252,11 +286,19 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
     e.FiguresRequested: _counts("Reconciler", "figures requested, with quotes", "symbols"),
     e.LookUpRequested: _says("debug", "Tracker", "Asking the broker for {e.order_id}"),
     e.SessionsRequested: _says("debug", "Scheduler", "Asking the broker for its calendar"),
+    e.RegimeRequested: _says("debug", "Forecaster", "Asking for the regime of {e.signal_day}"),
+    e.DoctorRequested: _says("debug", "Housekeeper", "Asking for the doctor: {e.reason}"),
+    e.ClockRequested: _says("debug", "Timekeeper", "Asking the broker for its time"),
+    e.ClockDisputed: _says(
+        "warning", "Timekeeper", "The broker's clock is {e.skew_s} s from ours (positive: ahead)"
+    ),
+    e.ClockAgreed: _says("info", "Timekeeper", "The clocks agree again"),
+    e.RegimeChanged: _regime_changed,
     e.SignalsRequested: _says("debug", "Planner", "Asking for the signals of {e.signal_day}"),
     e.ModeChanged: _says("info", "Daemon", "Mode {e.mode}: {e.reason}"),
     e.BookAdopted: _book_adopted,
     e.BookMatched: _says("debug", "Reconciler", "Book and broker agree"),
-    e.DriftSeen: _says("warning", "Reconciler", "Quantities differ, looking again: {e.symbols}"),
+    e.DriftSeen: _drift_seen,
     e.DriftFound: _says(
         "error",
         "Reconciler",

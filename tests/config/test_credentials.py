@@ -44,6 +44,16 @@ def test_keys_come_from_systemd_credentials(desk, tmp_path, spelled):
     assert (found.key_id, found.secret, found.source) == (KEY, SECRET, str(folder))
 
 
+@pytest.mark.parametrize("spelled", ["large_key", "alpaca_large_key"])
+def test_what_systemd_hands_to_the_daemon_is_found_by_its_owner_s_commands(desk, spelled):
+    folder = desk.folder / "credentials"
+    folder.mkdir()
+    (folder / spelled).write_text(KEY + "\n")
+    (folder / spelled.replace("key", "secret")).write_text(SECRET + "\n")
+    found = load(desk.env())
+    assert (found.key_id, found.secret, found.source) == (KEY, SECRET, str(folder))
+
+
 def test_the_environment_wins_over_dotenv_as_a_pair(desk):
     desk.dotenv("ALPACA_LARGE_KEY=PKOLD\nALPACA_LARGE_SECRET=old\n")
     found = load(desk.env(ALPACA_LARGE_KEY=KEY, ALPACA_LARGE_SECRET=SECRET))

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from atlas_daemon.config.definitions import KEYS, SECTIONS
+from atlas_daemon.config.kinds import Number, Whole
 from atlas_daemon.config.sources import read_dotenv
 
 DOCUMENTED = """
@@ -79,7 +80,10 @@ host = "127.0.0.1"
 port = 8787
 [notify]
 webhook_url = ""
+template = "auto"
+apprise_url = ""
 healthcheck_url = ""
+healthcheck_every_s = 300
 daily = false
 """
 WITHOUT_DEFAULT = {
@@ -130,6 +134,47 @@ def test_the_example_file_changes_nothing_as_it_stands(root):
     text = (root / "deploy/atlas.example.toml").read_text(encoding="utf-8")
     assert flat(text) == {}
     assert set(tomllib.loads(text)) == set(SECTIONS)
+
+
+def comments(text):
+    """The comment that stands over each key of the example file."""
+    found, section, block, is_open = {}, "", "", True
+    for row in text.splitlines():
+        if heading := re.match(r"\[(\w+)\]", row):
+            section, block = heading[1], ""
+        elif key := re.match(r"#(\w+) = ", row):
+            found[f"{section}.{key[1]}"] = block
+            is_open = False
+        elif row.startswith("# "):
+            block = (block if is_open else "") + row[1:]
+            is_open = True
+    return found
+
+
+def limits(kind):
+    """What a comment on a key of this kind has to name: its bounds, its words."""
+    kind = getattr(kind, "kind", kind)
+    kind = getattr(kind, "whole", kind)
+    if isinstance(kind, Number | Whole):
+        return [f"{Decimal(bound):f}" for bound in (kind.low, kind.high)]
+    return re.findall(r'"([a-z_0-9]+)"', kind.allowed)
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_the_example_file_explains_each_key_and_names_what_it_takes(root, name):
+    told = comments((root / "deploy/atlas.example.toml").read_text(encoding="utf-8"))[name]
+    assert told.strip()
+    missing = [limit for limit in limits(KEYS[name].kind) if limit not in told]
+    assert not missing
+
+
+def test_the_example_file_says_what_takes_a_restart(root):
+    text = (root / "deploy/atlas.example.toml").read_text(encoding="utf-8")
+    (told,) = re.findall(r"the account's\n# (.*) need a restart", text)
+    sections = {key.section for key in KEYS.values() if key.is_fixed} - {"account"}
+    assert set(re.findall(r"\[(\w+)\]", told)) == sections
+    fixed = {n.partition(".")[2] for n in KEYS if n.startswith("account.") and KEYS[n].is_fixed}
+    assert all(word in told for word in fixed)
 
 
 def test_the_example_env_file_names_the_account_s_variables_and_holds_nothing(root):

@@ -36,6 +36,9 @@ FITS = [
     ("dashboard.host", "127.0.0.2", "127.0.0.2"),
     ("dashboard.port", 0, 0),
     ("notify.webhook_url", "https://hooks.example/T0/x", "https://hooks.example/T0/x"),
+    ("notify.template", "discord", "discord"),
+    ("notify.apprise_url", "tgram://token/chat", "tgram://token/chat"),
+    ("notify.healthcheck_every_s", 60, 60),
 ]
 UNFIT = [
     ("risk.max_position_pct", D("0")),
@@ -96,6 +99,9 @@ UNFIT = [
     ("notify.daily", "yes"),
     ("notify.daily", 1),
     ("notify.webhook_url", "hooks.example"),
+    ("notify.template", "teams"),
+    ("notify.apprise_url", "tgram"),
+    ("notify.healthcheck_every_s", 59),
     ("paths.state_dir", ""),
     ("paths.state_dir", "a\nb"),
 ]

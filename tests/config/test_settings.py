@@ -165,7 +165,7 @@ def test_a_listing_has_every_key_once_with_its_origin(desk):
     assert [item.name for item in items] == list(KEYS)
     listed = {item.name: item for item in items}
     assert listed["account.protected"].value == '["AAPL", "MSFT"]'
-    assert listed["account.protected"].origin == "atlas.toml"
+    assert listed["account.protected"].origin == "atlas.toml:2"
     assert listed["notify.daily"].value == "false"
     assert listed["report.expected_cagr"].value == ""
 

@@ -120,7 +120,7 @@ def test_an_unknown_key_s_value_is_not_shown_since_it_may_be_a_secret(desk):
         "[risk]\na = \n",
         "[risk]\nrounds = 1\nrounds = 2\n",
         "[risk]\nx = 1e99999999999999999999\n",
-        "\ufeff[risk]",
+        "\ufeff\ufeff[risk]",
     ],
 )
 def test_a_file_that_is_no_toml_is_named(desk, text):

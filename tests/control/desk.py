@@ -17,6 +17,7 @@ from atlas_daemon.config import Settings, load_settings
 from atlas_daemon.control import ControlServer
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
+from atlas_daemon.core.sessions import NYSE
 from atlas_daemon.core.values import (
     Account,
     AccountMode,
@@ -27,6 +28,7 @@ from atlas_daemon.core.values import (
     Regime,
     Symbol,
 )
+from atlas_daemon.dashboard.meter import Meter
 from atlas_daemon.edges.latch import LatchFile
 from atlas_daemon.journal import Journal
 
@@ -91,6 +93,8 @@ class Desk:
         self.is_mute = is_mute
         self.clock = HandClock(NOW)
         self.url = "http://127.0.0.1:1"
+        self.notices: list[dict[str, object]] = []
+        self._meter: Meter | None = None
         self.subscribers: list[Callable[[Sequence[e.Entry]], None]] = []
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         self.journal = Journal.open(
@@ -110,10 +114,13 @@ class Desk:
 
     def open(self) -> "Desk":
         """Start, reconcile and reach trading, without a loop."""
+        today = NOW.date()
         self.take(
             e.DaemonStarted("0.1.0", "LARGE", AccountMode(self.settings.mode), "PA1", "d", False),
             e.StreamReported("listening"),
             self.snapshot(),
+            e.SessionsReported(today, today, NYSE.sessions_between(today, today)),
+            e.ClockReported(NOW, NOW, NOW),
         )
         return self
 
@@ -161,6 +168,8 @@ class Desk:
             )
 
     def _committed(self, committed) -> None:
+        if self._meter is not None:
+            self._meter.on_turn(committed.turn, committed.before)
         if committed.turn.entries:
             for subscriber in tuple(self.subscribers):
                 subscriber(committed.turn.entries)
@@ -176,6 +185,27 @@ class Desk:
     @property
     def fault(self) -> str:
         return self.bus.fault
+
+    @property
+    def meter(self) -> Meter:
+        if self._meter is None:
+            self._meter = Meter(lambda: 0.0)
+        return self._meter
+
+    @property
+    def inbox_depth(self) -> int:
+        return self.bus.depth
+
+    @property
+    def watchdog_pings(self) -> int:
+        return 0
+
+    @property
+    def budget_left(self) -> int:
+        return 180
+
+    def deliveries(self) -> list[dict[str, object]]:
+        return self.notices
 
     def hear(self, event: e.Event) -> None:
         self.bus.hear(event)

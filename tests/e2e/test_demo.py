@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from atlas_daemon.cli.embedded import embedded_broker
 from atlas_daemon.core.errors import AtlasError
+from atlas_daemon.edges.embedded import embedded_broker
 from tests.e2e.processes import ROOT, Place, a_place, children_of, has_ended, until
 
 pytestmark = pytest.mark.e2e

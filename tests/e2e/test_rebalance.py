@@ -91,7 +91,8 @@ def test_the_journals_chain_is_whole(desk: Desk) -> None:
 
 
 def test_the_page_says_that_the_daemon_may_trade(desk: Desk) -> None:
-    assert desk.daemon.page("/readyz") == (200, {"ready": True, "reason": ""})
+    ready = {"ready": True, "reason": "", "reasons": []}
+    assert desk.daemon.page("/readyz") == (200, ready)
     code, status = desk.daemon.page("/api/status")
     assert code == 200
     assert status["last_run"]["outcome"] == "done"

@@ -112,7 +112,7 @@ def test_a_latch_file_found_at_the_start_halts_whatever_is_in_it() -> None:
         assert broker.orders() == []
 
 
-UNIT = ("/usr/bin/env", "--block-signal=SIGUSR1")
+UNIT = ("/usr/bin/env", "--block-signal=USR1,TERM,HUP")
 """How the unit file starts the daemon: held back before there is a Python."""
 
 
