@@ -57,6 +57,18 @@ def test_the_layout_is_the_handbooks(shell):
     assert status_text(view) == HANDBOOK
 
 
+def test_alerts_that_reach_nobody_are_said_at_the_end(shell):
+    desk = Desk(shell.settings).open()
+    view = status_of(desk.state, desk.policy, NOW)
+    desk.journal.close()
+    well = {"channel": "apprise", "why": "", "waiting": 0}
+    ill = {"channel": "webhook", "why": "HTTP 404", "waiting": 2}
+
+    said = status_text(view | {"deliveries": [well, ill]})
+
+    assert said.splitlines()[-1] == "Alerts do not reach webhook: HTTP 404; 2 wait"
+
+
 def test_the_running_daemon_is_asked(shell):
     with DeskThread(shell.settings):
         said = shell("status")
@@ -200,8 +212,10 @@ def test_a_slot_that_is_due_and_an_aborted_run_are_called_so(shell):
     desk.take(e.RebalanceRequested("ann", force=True), e.StopRequested("ann", "drill"))
     desk.clock.at = NOW.replace(year=2026, month=2, day=3)
     text = status_text(status_of(desk.state, desk.policy, desk.now()))
+    later = status_text(status_of(desk.state, desk.policy, NOW.replace(year=2026, month=3, day=1)))
     desk.journal.close()
 
     assert "  Next rebalance: 2026-02 is due now (until Feb 9, 2026)" in text
+    assert "  Next rebalance: 2026-02 was not done by Feb 9, 2026: it is missed" in later
     assert "  Orders: unknown\n  Outcome: aborted, not final" in text
     assert "  Reason: stopped by ann; goes on after resume" in text
