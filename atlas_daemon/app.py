@@ -8,10 +8,9 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 from functools import partial
+from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1
 
 from atlas_daemon import __version__
 from atlas_daemon.assembly import (
@@ -24,104 +23,112 @@ from atlas_daemon.assembly import (
     make_stream,
 )
 from atlas_daemon.bus import Bus, Committed, bug_in
+from atlas_daemon.claim import AccountClaim
 from atlas_daemon.config import Credentials, Settings, refuse_unavailable
 from atlas_daemon.control.server import ControlServer
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
-from atlas_daemon.core.errors import AtlasError
-from atlas_daemon.core.policy import Policy
+from atlas_daemon.core.errors import ConfigError
 from atlas_daemon.core.runs import is_flatten_sell
-from atlas_daemon.core.state import State
 from atlas_daemon.core.values import Approved, Regime
-from atlas_daemon.core.views import status_line
+from atlas_daemon.core.views import stands_elsewhere
+from atlas_daemon.dashboard.meter import Meter
 from atlas_daemon.dashboard.server import Dashboard
 from atlas_daemon.edges.alpaca.stream import StreamNews
 from atlas_daemon.edges.clock import BrokerClock
-from atlas_daemon.edges.folders import make_folder
-from atlas_daemon.edges.latch import LatchFile
-from atlas_daemon.edges.lock import AccountLock
-from atlas_daemon.edges.notify import Webhook
 from atlas_daemon.edges.quotes import LatestQuotes
+from atlas_daemon.edges.regime_watch import RegimeWatch
+from atlas_daemon.edges.schedule import Schedule
+from atlas_daemon.edges.signals import Signals
 from atlas_daemon.edges.stream_news import events_of
-from atlas_daemon.edges.systemd import Notifier
-from atlas_daemon.journal import Journal, JournalFullError
-from atlas_daemon.outlet import BROKER_ERRORS, Fence, Outlet
-from atlas_daemon.ports import ClockPort
-from atlas_daemon.records import Recorder
+from atlas_daemon.edges.systemd import Notifier, more_time
+from atlas_daemon.edges.watchdog import Watchdog
+from atlas_daemon.outlet import Fence, Outlet
+from atlas_daemon.reception import Reception
+from atlas_daemon.records import LogKeeper, Recorder
+from atlas_daemon.reloader import Reloaded, Reloader
+from atlas_daemon.teller import Teller, secrets_of
 
 __all__ = ["Daemon", "World", "run_daemon"]
 
 SHUTDOWN_S = 30.0
 """How long answers to requests under way are awaited at the end."""
+LEAVING_S = 15.0
+"""How long everything else may take then: connections closed, children ended."""
 
-Subscriber = Callable[[Sequence[e.Entry]], None]
 
-
-class Daemon:
-    """One account's daemon. What control and dashboard ask of it stands at the end."""
+class Daemon(Reception):
+    """One account's daemon: its parts, in the order they are opened, run and closed."""
 
     def __init__(
         self, settings: Settings, credentials: Credentials, world: World | None = None
     ) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._credentials = credentials
         self._world = world or World()
         self._environ = self._world.environ if self._world.environ is not None else os.environ
         self._logger = logging.getLogger("Daemon")
-        self._subscribers: list[Subscriber] = []
         self._stopping = asyncio.Event()
         self._exits = contextlib.AsyncExitStack()
         self._effects: dict[asyncio.Task[None], None] = {}  # ended in the order they began
         self._tasks: asyncio.TaskGroup | None = None
-        self._shutdown_by = self._number = ""
-        self.url = ""
-        """The dashboard's address once it listens."""
+        self._shutdown_by = ""
+        self._signals = Signals()
+        self._opening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Take the lock, read the journal, build the parts. Raises AtlasError, nothing sent."""
         settings = self.settings
         refuse_unavailable(settings)
+        self._opening = asyncio.current_task()
+        self._exits.push_async_callback(self._leave_signals)
+        self._signals.take({n: partial(self.stop, n.name) for n in (SIGTERM, SIGINT)})
+        self._notifier = Notifier(self._environ)
+        self._exits.callback(self._notifier.close)
         # Until the records stand a failure is told once, by what is raised.
         quiet = logging.NullHandler()
         logging.getLogger().addHandler(quiet)
         self._exits.callback(logging.getLogger().removeHandler, quiet)
-        for folder in (settings.state_dir, settings.runtime_dir, settings.log_dir):
-            make_folder(folder)
-        self._lock = AccountLock(settings.lock_path)
-        self._lock.take(f"{settings.account.mode}-{settings.account.name}")
-        self._exits.callback(self._lock.release)
+        self._claim = AccountClaim(settings)
+        self._claim.take()
+        self._exits.callback(self._claim.release)
         self._client = make_client(settings, self._credentials, self._world)
         self._exits.push_async_callback(self._client.close)
-        self._clock = await self._new_clock()
-        journal = Journal.open(
-            settings.journal_path,
-            account_mode=settings.mode,
-            account_name=settings.account.name,
-            connect=self._world.connect,
-            now=self._clock.now,
-        )
+        self._clock = await make_clock(settings, self._world, self._client)
+        self._journal = journal = self._claim.open_journal(self._world.connect, self._clock.now)
         self._exits.callback(journal.close)
-        self._journal = journal
-        self._latch = LatchFile(settings.latch_path)
-        self._claim(settings.account.number or journal.account()[2])
+        self._latch = self._claim.latch
         self._records = make_records(settings, self._credentials, self._world, self._clock)
         self._exits.callback(self._records.release)
         self._recorder = Recorder(self._records, slippage_warn_pct=settings.risk.slippage_warn_pct)
-        self._recorder.rebuild(journal.read())
         self._bus = Bus(
             journal=journal,
             latch=self._latch,
             clock=self._clock,
             policy=settings.policy(),
             run_effect=self._begin,
+            entries=self._notifier.while_reading(self._recorder.rebuilding(journal.read())),
         )
         self._bus.watch(self._on_committed)
+        self._bus.meter = self.meter = Meter(asyncio.get_running_loop().time)
         self._stream = make_stream(
             settings, self._credentials, self._world, self._on_stream, self._bus.room
         )
+        self._schedule = Schedule(lambda: self._bus.policy)
+        self._regime_watch = RegimeWatch(settings.regime.source)
+        self._reloader = Reloader(settings, self._bus, self._put_in_force)
+        self._quotes = LatestQuotes(self._client, feed=settings.data.quotes_feed)
+        self._teller = Teller(
+            settings,
+            self._credentials,
+            label=account_label(settings),
+            journal=journal,
+            bus=self._bus,
+            now=self._clock.now,
+        )
         self._outlet = self._new_outlet()
-        self._notifier = Notifier(self._environ)
-        self._exits.callback(self._notifier.close)
+        self._watchdog = Watchdog(self._notifier, commit=self._bus.commit, line=self.status_line)
+        self._opening = None
 
     async def run(self) -> None:
         """Run until stopped by a signal or `stop`. A bug of ours raises."""
@@ -133,7 +140,8 @@ class Daemon:
                     tasks.create_task(self._bus.run(), name="bus"),
                     tasks.create_task(self._beat(), name="metronome"),
                     tasks.create_task(self._stream.run(), name="stream"),
-                    tasks.create_task(self._ping(), name="watchdog"),
+                    tasks.create_task(self._watchdog.run(), name="watchdog"),
+                    tasks.create_task(self._teller.run(), name="teller"),
                 ]
                 if isinstance(self._clock, BrokerClock):
                     forever.append(tasks.create_task(self._clock.follow(), name="clock"))
@@ -145,7 +153,7 @@ class Daemon:
                     task.cancel()
         except BaseExceptionGroup as group:
             if (detail := bug_in(group)) is not None:
-                for secret in (self._credentials.secret, self._credentials.key_id):
+                for secret in secrets_of(self.settings, self._credentials):
                     detail = detail.replace(secret, "***")
                 self._bus.write_crash(detail)
             if len(group.exceptions) > 1:
@@ -162,26 +170,28 @@ class Daemon:
 
     def stop(self, by: str) -> None:
         """End in good order: no new order, answers under way awaited, the stream closed."""
-        if not self._shutdown_by:
-            self._shutdown_by = by
+        if self._shutdown_by:
+            return
+        self._shutdown_by = by
+        self._stopping.set()
+        if self._opening is None:
             self._bus.hear(e.ShutdownRequested(by))
-            self._stopping.set()
+        else:
+            self._opening.cancel()
+
+    @property
+    def is_ending(self) -> bool:
+        """True from `stop` on."""
+        return bool(self._shutdown_by)
+
+    @property
+    def is_quiet(self) -> bool:
+        """True while nothing waits in the inbox and no effect is under way."""
+        return not self._effects and self._bus.is_idle
 
     # Parts.
 
-    async def _new_clock(self) -> ClockPort:
-        if (given := make_clock(self.settings, self._world)) is not None:
-            return given
-        clock = BrokerClock(self._client.get_clock, asyncio.get_running_loop().time)
-        try:
-            await clock.sync()
-        except BROKER_ERRORS as error:
-            url = self.settings.broker.trading_url
-            raise AtlasError(f"the local broker at {url} does not answer: {error}") from error
-        return clock
-
     def _new_outlet(self) -> Outlet:
-        settings = self.settings
         fence = Fence(
             is_stopped=self._is_stopped,
             is_crash=self._is_crash,
@@ -191,28 +201,23 @@ class Daemon:
         )
         return Outlet(
             client=self._client,
-            quotes=LatestQuotes(self._client, feed=settings.data.quotes_feed),
-            brain=make_brain(settings, self._credentials, self._world, self._environ),
-            notice=Webhook(settings.notify.webhook_url, account_label(settings)),
+            quotes=self._quotes,
+            brain=make_brain(lambda: self.settings, self._credentials, self._world, self._environ),
+            notice=self._teller,
             clock=self._clock,
             fence=fence,
             hear=self._bus.hear,
             stop=self.stop,
             reopen_stream=self._stream.reopen,
+            doctor=self._world.doctor,
+            reporter=self._world.reporter or self._teller,
+            log_keeper=self._world.log_keeper or LogKeeper(self.settings.log_dir),
         )
 
     async def _serve(self) -> None:
         """Open what others connect to: signals first, so that a stop is never lost."""
-        loop = asyncio.get_running_loop()
-        for number, handler in (
-            (signal.SIGUSR1, self._on_usr1),
-            (signal.SIGHUP, self._on_hup),
-            (signal.SIGTERM, partial(self.stop, "SIGTERM")),
-            (signal.SIGINT, partial(self.stop, "SIGINT")),
-        ):
-            loop.add_signal_handler(number, handler)
-            self._exits.callback(loop.remove_signal_handler, number)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+        stop = e.StopRequested("SIGUSR1", "signal")
+        self._signals.take({SIGUSR1: partial(self.hear, stop), SIGHUP: self._on_hup})
         if not self._world.has_doors:
             return
         control = ControlServer(self, self.settings.control_socket_path)
@@ -221,6 +226,12 @@ class Daemon:
         dashboard = Dashboard(self)
         self.url = await dashboard.start()
         self._exits.push_async_callback(dashboard.stop)
+
+    async def _leave_signals(self) -> None:
+        """The end of the process takes them from here; a stop that no turn took is latched."""
+        await self._signals.close()
+        if self._opening is None:
+            self._bus.latch_stop()
 
     # The loop's sources of events.
 
@@ -231,7 +242,7 @@ class Daemon:
                 version=__version__,
                 account_name=settings.account.name,
                 account_mode=settings.mode,
-                account_number=settings.account.number or self._journal.account()[2],
+                account_number=self._claim.number,
                 config_digest=settings.digest(),
                 is_latched=self._latch.is_on(),
             )
@@ -242,46 +253,50 @@ class Daemon:
             await asyncio.sleep(self._world.tick_s)
             if self._bus.state.halt is None and self._latch.is_on():
                 self._bus.hear(e.StopRequested("latch file", f"{self._latch.path} appeared"))
+            self._reloader.look()
+            for event in self._due():
+                self._bus.hear(event)
             self._bus.hear(e.Ticked())
 
-    async def _ping(self) -> None:
-        """Tell systemd that the loop turns and the journal takes turns; and where we stand."""
-        patience_s = self._notifier.watchdog_s
-        every_s = patience_s / 3 if patience_s else 10.0
-        turns = -1
-        while True:
-            await asyncio.sleep(every_s)
-            if self._bus.turns != turns or self._bus.fault:
-                turns = self._bus.turns
-                self._notifier.tell("WATCHDOG=1", f"STATUS={self.status_line()}")
-
-    def _on_usr1(self) -> None:
-        self._bus.hear(e.StopRequested("SIGUSR1", "signal"))
+    def _due(self) -> Iterator[e.Event]:
+        """Yield the jobs whose moment has come, and what the regime's file says anew."""
+        now, state = self._clock.now(), self._bus.state
+        yield from self._schedule.look(now, state.jobs, state.born_at)
+        yield from self._regime_watch.look(now, state.outlook.file_word)
 
     def _on_hup(self) -> None:
-        self._logger.warning("SIGHUP: the configuration is read at the start only; restart instead")
+        with contextlib.suppress(ConfigError):  # told and on record; what is in force stays so
+            self.reload()
+
+    def reload(self) -> Reloaded:
+        """Read the configuration again; ConfigError, and nothing changed, where it is not fit."""
+        return self._reloader.reload()
+
+    def _put_in_force(self, settings: Settings) -> None:
+        """Let every part follow a new configuration; called between two turns and two runs."""
+        self.settings = settings
+        self._regime_watch = RegimeWatch(settings.regime.source)
+        self._recorder.slippage_warn_pct = settings.risk.slippage_warn_pct
+        self._quotes.feed = settings.data.quotes_feed
+        self._teller.follow(settings)
 
     def _on_stream(self, news: StreamNews) -> None:
         for event in events_of(news):
             self._bus.hear(event)
 
-    def _claim(self, number: str) -> None:
-        """Tie journal, lock and latch to the account's number. JournalError where it is another."""
-        if number and number != self._number:
-            with contextlib.suppress(JournalFullError):  # told as a fault; claimed at the next look
-                self._journal.claim_number(number)
-                self._number = number
-            account = f"{self.settings.account.mode}-{self.settings.account.name} {number}"
-            self._lock.name(account)
-            self._latch.account = account
-
     def _on_committed(self, committed: Committed) -> None:
         if isinstance(committed.event, e.SnapshotReported):
-            self._claim(committed.event.account.number)
+            self._claim.name(committed.event.account.number)
+        if isinstance(committed.event, e.Ticked):
+            self._watchdog.beat()
+        if stands_elsewhere(committed.before, committed.turn.state):
+            self._watchdog.tell()
         entries = committed.turn.entries
         if not entries:
             return
+        self.meter.on_turn(committed.turn, committed.before)
         self._recorder.on_turn(entries)
+        self._teller.on_turn(entries)
         for subscriber in tuple(self._subscribers):
             subscriber(entries)
 
@@ -293,6 +308,7 @@ class Daemon:
         task = self._tasks.create_task(self._outlet.run(effect), name=type(effect).__name__)
         self._effects[task] = None
         task.add_done_callback(self._effects.pop)
+        task.add_done_callback(self.meter.effect(type(effect).__name__))
 
     def _is_stopped(self) -> bool:
         state = self._bus.state
@@ -308,55 +324,14 @@ class Daemon:
     async def _shut_down(self) -> None:
         """Await the answers to orders under way, and their turns."""
         self._logger.info("Ending by %s: awaiting answers under way", self._shutdown_by)
+        status = f"STATUS=ending by {self._shutdown_by}: awaiting answers under way"
+        self._notifier.tell("STOPPING=1", status, more_time(SHUTDOWN_S + LEAVING_S))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SHUTDOWN_S):
                 await self._outlet.settled()
                 await self._bus.drained()
         seq, digest = self._journal.head()
         self._recorder.log_head(seq, digest)
-
-    # What control plane and dashboard ask (their `Host`).
-
-    @property
-    def state(self) -> State:
-        """The state after the last turn."""
-        return self._bus.state
-
-    @property
-    def policy(self) -> Policy:
-        """The policy in force."""
-        return self._bus.policy
-
-    @property
-    def fault(self) -> str:
-        """Why the journal cannot be written now; empty where it can."""
-        return self._bus.fault
-
-    def hear(self, event: e.Event) -> None:
-        """Put an operator's request in the inbox."""
-        self._bus.hear(event)
-
-    def now(self) -> datetime:
-        """The present moment of the daemon's clock."""
-        return self._clock.now()
-
-    def journal_head(self) -> tuple[int, str]:
-        """Sequence number and hash of the last entry."""
-        return self._journal.head()
-
-    def entries(self, after: int = 0) -> Iterator[e.Entry]:
-        """The journal's entries after `after`."""
-        return self._journal.read(after)
-
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber` with the entries of each turn; return what ends that."""
-        self._subscribers.append(subscriber)
-        return partial(self._subscribers.remove, subscriber)
-
-    def status_line(self) -> str:
-        """One line for systemctl: mode, what is waited for, how old the last look is."""
-        account = f"{self.settings.account.mode} {self.settings.account.name}"
-        return status_line(self.state, self.policy, account, self.now())
 
 
 async def run_daemon(
@@ -366,6 +341,11 @@ async def run_daemon(
     daemon = Daemon(settings, credentials, world)
     try:
         await daemon.open()
+    except asyncio.CancelledError:
+        await daemon.close()
+        if not daemon.is_ending:
+            raise
+        return
     except BaseException:
         await daemon.close()
         raise

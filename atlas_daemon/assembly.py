@@ -3,24 +3,35 @@
 Nothing runs here, nothing is decided: `app` puts the parts together and starts them.
 """
 
+import asyncio
+import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import partial
+from typing import TextIO, cast
 
 from atlas_daemon.config import Credentials, Settings
+from atlas_daemon.core.brain import SignalsRequest
+from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.values import AccountMode
 from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
 from atlas_daemon.edges.alpaca.stream import StreamNews, TradeStream
 from atlas_daemon.edges.alpaca.transport import OpenSession, open_session
 from atlas_daemon.edges.brain import ChildBrain
-from atlas_daemon.edges.clock import SystemClock
-from atlas_daemon.ports import BrainPort, ClockPort
+from atlas_daemon.edges.clock import BrokerClock, SystemClock
+from atlas_daemon.edges.journald import JournalConsole, is_journal
+from atlas_daemon.errands import NOBODY
+from atlas_daemon.outlet import BROKER_ERRORS
+from atlas_daemon.ports import BrainPort, ClockPort, DoctorPort, LogKeeperPort, ReporterPort
 from atlas_daemon.records import ExecutionLogger
 from atlas_daemon.rehearsal.question import signals_request
+from atlas_daemon.teller import secrets_of
 
 TICK_S = 1.0
-LOGGERS = ("AlpacaTradingClient", "Bus", "Daemon", "TradeStream", "Webhook")
+STDERR = 2
+LOGGERS = ("AlpacaTradingClient", "Bus", "Daemon", "Notify", "TradeStream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,11 @@ class World:
     """The disk under the journal."""
     brain: BrainPort | None = None
     """None asks a child process."""
+    doctor: DoctorPort = NOBODY
+    reporter: ReporterPort | None = None
+    """None tells the day to the log, and to people where they want it."""
+    log_keeper: LogKeeperPort | None = None
+    """None archives, compresses and bounds the files of the log folder."""
     has_doors: bool = True
     """Whether control socket and dashboard are opened."""
     environ: Mapping[str, str] | None = None
@@ -63,11 +79,22 @@ def make_client(settings: Settings, credentials: Credentials, world: World) -> A
     )
 
 
-def make_clock(settings: Settings, world: World) -> ClockPort | None:
-    """Return the clock; None where the broker's is to be followed, which must be asked first."""
+async def make_clock(settings: Settings, world: World, client: AlpacaTradingClient) -> ClockPort:
+    """Return the clock; a local broker's own, which must be asked first.
+
+    Raises AtlasError where that one does not answer.
+    """
     if world.clock is not None:
         return world.clock
-    return None if settings.mode is AccountMode.LOCAL else SystemClock()
+    if settings.mode is not AccountMode.LOCAL:
+        return SystemClock()
+    clock = BrokerClock(client.get_clock, asyncio.get_running_loop().time)
+    try:
+        await clock.sync()
+    except BROKER_ERRORS as error:
+        url = settings.broker.trading_url
+        raise AtlasError(f"the local broker at {url} does not answer: {error}") from error
+    return clock
 
 
 def make_records(
@@ -78,20 +105,34 @@ def make_records(
         settings.log_dir,
         account_label=account_label(settings),
         clock=clock.now,
-        console=world.console,
-        secrets=(credentials.secret, credentials.key_id),
+        console=_console(settings, world),
+        secrets=secrets_of(settings, credentials),
     )
     records.capture(*LOGGERS)
     return records
 
 
+def _console(settings: Settings, world: World) -> "bool | TextIO":
+    """Return systemd's journal where our standard error goes there: it takes fields."""
+    environ = os.environ if world.environ is None else world.environ
+    if world.console and is_journal(environ, STDERR):
+        return cast("TextIO", JournalConsole(account_label(settings)))
+    return world.console
+
+
 def make_brain(
-    settings: Settings, credentials: Credentials, world: World, environ: Mapping[str, str]
+    in_force: Callable[[], Settings],
+    credentials: Credentials,
+    world: World,
+    environ: Mapping[str, str],
 ) -> BrainPort:
-    """Return whoever answers for the strategy."""
+    """Return whoever answers for the strategy, each time as the settings in force want it."""
     if world.brain is not None:
         return world.brain
-    question = partial(signals_request, settings, keeps_labels=True)
+
+    def question(signal_day: date, held: tuple[str, ...], asked_at: datetime) -> SignalsRequest:
+        return signals_request(in_force(), signal_day, held, asked_at, keeps_labels=True)
+
     return ChildBrain(question, credentials.key_id, credentials.secret, environ=environ)
 
 

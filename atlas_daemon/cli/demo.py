@@ -112,8 +112,8 @@ def _settings(
 
 async def _show(settings: Settings, arguments: list[str], keep: bool) -> None:
     from atlas_daemon.app import Daemon, World
-    from atlas_daemon.cli.embedded import embedded_broker
     from atlas_daemon.cli.story import Story
+    from atlas_daemon.edges.embedded import embedded_broker
 
     story = Story()
     story.title(settings)

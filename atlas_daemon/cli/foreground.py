@@ -36,6 +36,11 @@ async def run_until_done(
 
     try:
         await daemon.open()
+    except asyncio.CancelledError:
+        await daemon.close()
+        if not daemon.is_ending:
+            raise
+        raise AtlasError("ended before it was open; nothing was sent") from None
     except BaseException:
         await daemon.close()
         raise
@@ -68,7 +73,7 @@ async def _ask(daemon: Daemon, entries: "asyncio.Queue[e.Event]", force: bool) -
         daemon.hear(e.RebalanceRequested(who(), force))
     while True:
         match await entries.get():
-            case e.RequestDenied(rule=rule, detail=detail):
+            case e.RequestDenied(what="rebalance", rule=rule, detail=detail):
                 raise RefusedError(f"{rule}: {detail}")
             case e.RunFinished() as finished:
                 return finished

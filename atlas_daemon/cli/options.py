@@ -31,9 +31,14 @@ def remember_config(config: Path | None) -> None:
     _given["config"] = config
 
 
+def chosen_config(config: Path | None) -> Path | None:
+    """Return what the command itself was given, else what stood before it."""
+    return config if config is not None else _given["config"]
+
+
 def settings_for(config: Path | None, overrides: Mapping[str, object] | None = None) -> Settings:
     """Return the settings in force for a command. Raises ConfigError."""
-    chosen = config if config is not None else _given["config"]
+    chosen = chosen_config(config)
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     return load_settings(chosen, environ=os.environ, cwd=Path.cwd(), overrides=given)
 

@@ -169,7 +169,7 @@ async def _made_up(
         cash, said = scenes.CASH_DEFAULT, "made up: neither --cash nor account.capital is given"
     scene = scenes.made_up_scene(when, answer, cash, held)
     note = f"hypothetical account: {cash:,.2f} dollars of cash ({said}), {len(held)} held"
-    return replace(scene, notes=(note,)), answer
+    return replace(scene, notes=(note, *scene.notes)), answer
 
 
 async def _as_it_stands(
@@ -222,7 +222,7 @@ async def _as_it_stands(
         )
     if settings.latch_path.exists():
         notes.append("halted: a run waits until `atlasd resume`")
-    return replace(scene, notes=tuple(notes)), answer
+    return replace(scene, notes=(*notes, *scene.notes)), answer
 
 
 async def _signals(

@@ -127,8 +127,11 @@ class Progress:
 
 def _here(settings: Settings, force: bool, progress: Progress) -> e.RunFinished:
     from atlas_daemon.cli.foreground import run_until_done
+    from atlas_daemon.late_stop import late_stops_latched
 
-    return asyncio.run(run_until_done(settings, force=force, hear=progress.hear))
+    with late_stops_latched() as late:
+        late.settings = settings
+        return asyncio.run(run_until_done(settings, force=force, hear=progress.hear))
 
 
 def _conclude(settings: Settings, ended: e.RunFinished, progress: Progress, as_json: bool) -> None:

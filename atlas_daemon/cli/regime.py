@@ -140,8 +140,8 @@ def set_(
 ) -> None:
     """Tell the running daemon the regime of this moment.
 
-    CRASH stops buys at once and goes to cash by `regime.react`. Stands until the source speaks
-    again: a rebalance always asks it.
+    CRASH stops buys at once and goes to cash by `regime.react`. A lower word stands until the
+    source speaks of a session that began after it; a rebalance always asks it too.
     """
     from atlas_daemon.cli.desk import confirmed_account, who
     from atlas_daemon.control import ask

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from atlas_daemon.core.findings_view import examined_text
 from atlas_daemon.core.spelling import (
     UNKNOWN,
     day_text,
@@ -44,6 +45,7 @@ def status_text(view: View, note: str = "") -> str:
         _differences(view),
         _activities(view["activities"]),
         _alerts(view["alerts"]),
+        _undelivered(view.get("deliveries", ())),
     ]
     blocks = ["\n".join(one_line(line) for line in part) for part in parts]
     # The label stands right above the title.
@@ -143,11 +145,17 @@ def _regime(view: View) -> Iterator[str]:
         yield f"  {UNKNOWN} (no source has spoken)"
     else:
         yield f"  {regime['regime']} ({percent(_d(regime['allocation']), places=0)} allocation)"
+        if regime["is_stale"]:
+            old = f"{regime['sessions_old']} sessions old"
+            yield f"  {old}: nothing is bought until it is refreshed"
     if slot is None:
         yield f"  Days until next rebalance: {UNKNOWN}"
     elif slot["is_due"]:
         until = day_text(date.fromisoformat(slot["last_session"]))
         yield f"  Next rebalance: {slot['name']} is due now (until {until})"
+    elif slot["is_over"]:  # nobody ran to say so: the next start does
+        last = day_text(date.fromisoformat(slot["last_session"]))
+        yield f"  Next rebalance: {slot['name']} was not done by {last}: it is missed"
     else:
         anchor = day_text(date.fromisoformat(slot["anchor"]))
         session = weekday_text(date.fromisoformat(slot["session"]))
@@ -155,6 +163,8 @@ def _regime(view: View) -> Iterator[str]:
         yield f"  Session: {session}"
     if regime is not None:
         yield f"  As of: {regime['as_of']} ({regime['source']})"
+    if (examined := view["examined"]) is not None:
+        yield f"  Rehearsed: {span(examined['age_s'])} ago, {examined_text(examined)}"
 
 
 def _positions(positions: Sequence[View] | None) -> Iterator[str]:
@@ -281,6 +291,13 @@ def _alerts(alerts: Sequence[View]) -> Iterator[str]:
         yield "LAST ALERTS"
     for alert in alerts[:ALERTS_SHOWN]:
         yield f"  {_moment(alert['at'])} {alert['level'].upper()}: {alert['text']}"
+
+
+def _undelivered(deliveries: Sequence[View]) -> Iterator[str]:
+    for one in deliveries:
+        if one["why"]:
+            waiting = f"; {one['waiting']} wait" if one["waiting"] else ""
+            yield f"Alerts do not reach {one['channel']}: {one['why']}{waiting}"
 
 
 def _pct(fraction: str | None, why: str) -> str:

@@ -62,7 +62,8 @@ class LatestQuotes:
 
     def __init__(self, data: MarketData, feed: str = "iex") -> None:
         self._data = data
-        self._feed = feed
+        self.feed = feed
+        """May be changed at any time: the next question asks there."""
 
     async def get_quotes(self, symbols: Sequence[str]) -> tuple[Quote, ...]:
         """Return what is known, in the order asked; a symbol without quote and trade is absent.
@@ -73,7 +74,7 @@ class LatestQuotes:
         found: list[Quote] = []
         for start in range(0, len(names), CHUNK_MAX):
             chunk = names[start : start + CHUNK_MAX]
-            params = {"symbols": ",".join(chunk), "feed": self._feed}
+            params = {"symbols": ",".join(chunk), "feed": self.feed}
             quotes = await self._data.get_data("/v2/stocks/quotes/latest", latest_quotes, params)
             trades = await self._data.get_data("/v2/stocks/trades/latest", latest_trades, params)
             for name in chunk:

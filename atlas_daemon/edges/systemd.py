@@ -6,7 +6,19 @@ The protocol is one datagram (sd_notify(3)); the packages for it were found want
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+READ_AT_ONCE = 5_000
+"""Entries of the journal between two words; on a slow disk some seconds."""
+READING_S = 60.0
+
+T = TypeVar("T")
+
+
+def more_time(for_s: float) -> str:
+    """Return the line by which a start or an end asks for so much time from now on."""
+    return f"EXTEND_TIMEOUT_USEC={round(for_s * 1e6)}"
 
 
 class Notifier:
@@ -21,6 +33,11 @@ class Notifier:
             self._socket = socket.socket(socket.AF_UNIX, kind)
         self.watchdog_s = _watchdog_s(environ)
 
+    @property
+    def is_heard(self) -> bool:
+        """True where somebody said that he listens."""
+        return self._socket is not None
+
     def tell(self, *lines: str) -> bool:
         """Send `lines` as one message; return whether somebody took it."""
         if self._socket is None:
@@ -31,6 +48,14 @@ class Notifier:
         except OSError:
             return False
         return True
+
+    def while_reading(self, entries: Iterable[T]) -> Iterator[T]:
+        """Yield `entries`, asking for more time as they come: a long journal is no hang."""
+        for number, entry in enumerate(entries, start=1):
+            if number % READ_AT_ONCE == 0:
+                status = f"STATUS=starting: {number} entries of the journal read"
+                self.tell(more_time(READING_S), status)
+            yield entry
 
     def close(self) -> None:
         """Close the socket."""

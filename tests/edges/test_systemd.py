@@ -88,3 +88,16 @@ def test_after_the_close_nobody_is_told(tmp_path: Path):
 )
 def test_the_watchdog_is_for_the_process_it_names(environ, patience_s):
     assert Notifier(environ).watchdog_s == patience_s
+
+
+def test_a_long_journal_asks_for_more_time_as_it_is_read(tmp_path: Path):
+    path = str(tmp_path / "notify")
+    with a_listener(path) as listener, a_notifier(NOTIFY_SOCKET=path) as notifier:
+        assert sum(notifier.while_reading(range(12_000))) == sum(range(12_000))
+        heard = [listener.recv(1000).decode().splitlines() for _ in range(2)]
+        assert heard == [
+            ["EXTEND_TIMEOUT_USEC=60000000", f"STATUS=starting: {n} entries of the journal read"]
+            for n in (5_000, 10_000)
+        ]
+        with pytest.raises(BlockingIOError):
+            listener.recv(1000)

@@ -59,6 +59,17 @@ class RequestBudget:
         while (wait := self.try_acquire(is_cancel=is_cancel)) > 0:
             await self._sleep(wait + MARGIN_S)
 
+    @property
+    def left(self) -> int:
+        """How many requests may be made now, cancels' own share not counted."""
+        now = self._now()
+        self._forget(now)
+        ours = self._per_minute - self._reserve - len(self._taken_at)
+        if self._blocked_until > now:
+            return 0
+        theirs = ours if self._remaining is None else self._remaining - self._broker_reserve
+        return max(0, min(ours, theirs))
+
     def heed(self, remaining: int, limit: int | None, reset_in_s: float | None) -> None:
         """Believe the broker's own count until it resets (60 s where it does not say when)."""
         if limit is not None:

@@ -102,6 +102,11 @@ class AlpacaTradingClient:
         self._logger.info("Connected to Alpaca account %s (%s)", account.number, account.status)
         return True
 
+    @property
+    def budget_left(self) -> int:
+        """How many trading requests may still be made this minute."""
+        return self._budget.left
+
     async def close(self) -> None:
         """Close the pooled session."""
         await self._transport.close()

@@ -38,6 +38,7 @@ RETRY_S = (1.0, 2.0, 4.0)
 WAIT_MAX_S = 60.0
 """A GET waits no longer for a rate limit; the caller is told instead."""
 CONNECT_TIMEOUT_S = 10.0
+IDLE_S = 15.0
 BODY_MAX = 64 * 1024 * 1024
 """Bytes of an answer; the longest list there is, of all assets, has a tenth of it."""
 HEADERS_READ = (
@@ -215,16 +216,17 @@ class Transport:
         self._logger.log(level, "%s failed: %s", what, _brief(verdict))
 
 
-def open_session() -> aiohttp.ClientSession:
+def open_session(idle_s: float = IDLE_S) -> aiohttp.ClientSession:
     """Open a session that keeps no cookies, asks no environment and follows no redirect.
 
-    Keys go to the address that was configured and nowhere else, websockets included.
+    Keys go to the address that was configured and nowhere else, websockets included. A connection
+    that nobody uses for `idle_s` is closed.
     """
     trace = aiohttp.TraceConfig(trace_config_ctx_factory=_Asked)
     trace.on_request_redirect.append(_refuse_redirect)
     trace.on_request_start.append(_remember_gate)
     return aiohttp.ClientSession(
-        connector=CleanConnector(),
+        connector=CleanConnector(keepalive_timeout=idle_s),
         request_class=GatedRequest,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
