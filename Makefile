@@ -6,23 +6,32 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test soak fuzz pythons conformance check coverage bench clean install
+.PHONY: demo replay test soak fuzz pythons conformance check coverage bench clean install
 
 demo: $(RUNTIME)
 	@$(BIN)/atlasd demo
+
+# History through the live path, with a picture: the S&P 500 since 2015 where its prices lie beside
+# the checkout, else twenty stocks since 1994. Another span: make replay SPAN="--from ... --to ...".
+PICTURE ?= replays/replay.png
+replay: $(STAMP)
+	@$(BIN)/python -m bench.picture $(PICTURE) $(SPAN)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 # The simulation on many more seeds and all cores, e.g. `make soak SEEDS=0-20000`; then kills at
-# every act of some calm days, then a flood of frames. WORKERS=1 leaves the other cores alone.
+# every act of some calm days, then a flood of frames, then five years of calendar, YEARS times over.
+# WORKERS=1 leaves the other cores alone.
 SEEDS ?= 0-2000
 KILLED ?= 0-4
 FRAMES ?= 1000000
+YEARS ?= 40
 soak: $(STAMP)
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(if $(WORKERS),--workers $(WORKERS))
 	@$(BIN)/python -m tests.simulation --every-act $(KILLED) $(if $(WORKERS),--workers $(WORKERS))
 	@$(BIN)/python -m tests.fuzz.frames --frames $(FRAMES)
+	@$(BIN)/python -m tests.core.test_five_years $(YEARS)
 
 # Coverage-guided fuzzing of every parser (atheris), on one core; `make fuzz MINUTES=60`.
 MINUTES ?= 10
@@ -53,9 +62,9 @@ check: $(STAMP)
 # The same tests, in two parts; the first is measured with every process that it starts, and fails
 # below the floors. What the second runs through is reached by the first too. Both wait at times, and
 # a worker more than there are cores works meanwhile.
-UNMEASURED := tests/simulation tests/fuzz tests/e2e tests/bench tests/conformance \
+UNMEASURED := tests/simulation tests/fuzz tests/e2e tests/bench tests/conformance tests/systemd \
   tests/core/test_properties.py tests/core/test_storms.py tests/core/test_scenarios_flow.py \
-  tests/test_stops.py
+  tests/core/test_five_years.py tests/test_dark_broker.py tests/test_stops.py
 WORKERS_AND_ONE = -n $$(($$($(PYTHON) -c 'import os; print(os.cpu_count())') + 1))
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage.d/data
 coverage: $(STAMP)

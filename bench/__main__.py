@@ -9,14 +9,29 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from bench import against, core, daemon, growth, latency, paper_load, plan, regime
+from bench import (
+    against,
+    bars,
+    core,
+    daemon,
+    decade,
+    growth,
+    latency,
+    paper_load,
+    plan,
+    regime,
+    replay,
+)
 from bench.figure import Figure, interpreter_s
 
 SLOW = {
     "daemon": daemon.figures,
     "plan": plan.figures,
     "regime": regime.figures,
+    "bars": bars.figures,
     "core": core.figures,
+    "decade": decade.figures,
+    "replay": replay.figures,
 }
 """Parts that have no quick form."""
 PARTS = {

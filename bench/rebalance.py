@@ -73,6 +73,8 @@ class Desk:
     def ask_run(self) -> None:
         """Ask for the next run: all is bought, or all is sold."""
         self._is_selling = not self._is_selling
+        # Another configuration: what was computed for the run before is asked for anew.
+        self.bus.hear(e.PolicyChanged("selling" if self._is_selling else "buying"))
         self.bus.hear(e.RebalanceRequested("bench", force=True))
 
     def tick(self) -> None:
@@ -133,6 +135,8 @@ class Desk:
                 hear(self._snapshot(asked_at))
             case fx.FetchSessions(first=first, last=last):
                 hear(e.SessionsReported(first, last, NYSE.sessions_between(first, last)))
+            case fx.FetchClock(asked_at=asked_at):
+                hear(e.ClockReported(asked_at, self.at, self.at))
             case fx.FetchActivities(after=after, asked_at=asked_at):
                 hear(e.ActivitiesReported(after, asked_at, ()))
             case _:

@@ -24,12 +24,16 @@ CHANCE_ALLOWED = {
     ("edges/systemd.py", "os.getpid"): "whether systemd means this process",
     ("journal/journal.py", "datetime.now"): "a default for tools; the daemon passes its clock",
     ("records/execution_logger.py", "datetime.now"): "the same",
+    ("late_stop.py", "datetime.now"): "when no daemon stands: a simulation has one",
 }
 LOOP_TIME_ALLOWED = {
-    "app.py": "follows the broker's clock between two looks",
+    "app.py": "how long turns and effects take, for the metrics",
+    "assembly.py": "follows the broker's clock between two looks",
     "control/requests.py": "how long a client waits for its answer",
     "edges/alpaca/budget.py": "the bucket fills by the loop's time, which a simulation turns",
     "edges/alpaca/stream.py": "how long a link held",
+    "stage/broker.py": "the virtual loop's: when the exchange is woken",
+    "stage/stage.py": "the same: how long a play waits",
 }
 """The loop's time is virtual in a simulation: where it is read it is for waiting, not deciding."""
 
@@ -54,7 +58,10 @@ def test_the_child_draws_nothing_by_chance_and_keeps_no_clock_but_the_askers() -
     others = [s for s in sources() if s.room in ("bars", "strategy") or s.name == "worker.py"]
     found = {(s.name, word) for s in others for word, _ in calls_of(s.tree)}
     assert found == {
-        ("bars/alpaca.py", "asyncio.to_thread"),  # the SDK blocks
+        ("bars/store.py", "time.monotonic"),  # another process's lock is waited for
+        ("bars/store.py", "time.sleep"),
+        ("bars/wire.py", "asyncio.to_thread"),  # the SDK blocks
+        ("bars/wire.py", "time.monotonic"),  # the deadline, and the budget's renewal
         ("worker.py", "datetime.now"),  # where the question carries no moment
     }
 
