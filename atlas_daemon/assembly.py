@@ -89,6 +89,7 @@ async def make_clock(settings: Settings, world: World, client: AlpacaTradingClie
     if settings.mode is not AccountMode.LOCAL:
         return SystemClock()
     clock = BrokerClock(client.get_clock, asyncio.get_running_loop().time)
+    client.lookout.now = clock.now
     try:
         await clock.sync()
     except BROKER_ERRORS as error:

@@ -1,7 +1,6 @@
-"""A broker that is dark for days, in virtual time: what systemd hears of it."""
+"""A broker that is dark for days, in virtual time: what systemd and the logs hear of it."""
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -21,8 +20,10 @@ from tests.test_app import a_daemon, settings_at
 BEGIN = datetime(2027, 1, 29, 13, 0, tzinfo=UTC)
 """The Friday before a slot, which falls into the dark."""
 DAYS_S = 3 * 86_400
-TICK_S = 120.0
-"""Beats so far apart, and systemd as patient, tell three days in seconds."""
+TICK_S = 300.0
+"""Beats and links so far apart, and systemd as patient, tell three days in seconds."""
+LINES_MAX = 150
+"""Of the whole log: one an hour on the broker, two a night, and the alerts."""
 PATIENCE_S = 6 * TICK_S
 
 
@@ -90,6 +91,7 @@ def test_s184_a_broker_dark_for_three_days_is_no_reason_to_be_killed(
     systemd = Systemd()
     monkeypatch.setattr(app, "Notifier", lambda environ: systemd)
     monkeypatch.setattr("atlas_daemon.edges.alpaca.transport.RETRY_S", ())
+    monkeypatch.setattr("atlas_daemon.edges.alpaca.stream.BACKOFF_MAX_S", 4 * TICK_S)
 
     async def live() -> Mode:
         world = World(
@@ -110,13 +112,18 @@ def test_s184_a_broker_dark_for_three_days_is_no_reason_to_be_killed(
         await task
         return mode
 
-    logging.disable()  # some ten thousand lines on what cannot be reached
-    try:
-        with asyncio.Runner(loop_factory=lambda: VirtualLoop(Timeline(BEGIN))) as runner:
-            assert runner.run(live()) is Mode.STARTING
-    finally:
-        logging.disable(logging.NOTSET)
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(Timeline(BEGIN))) as runner:
+        assert runner.run(live()) is Mode.STARTING
     fed = [at_s for at_s, lines in systemd.told if lines[0] in ("READY=1", "WATCHDOG=1")]
     assert max(later - before for before, later in pairwise([*fed, float(DAYS_S)])) < PATIENCE_S
     said = [lines for _, lines in systemd.told if lines[0] == "WATCHDOG=1"]
     assert all("STATUS=starting; local PROOF; not reconciled" in lines[-1] for lines in said)
+    for kind in ("execution", "errors"):
+        files = sorted((tmp_path / "logs").glob(f"{kind}_*.log"))
+        lines = [line for file in files for line in file.read_text().splitlines()]
+        assert len(lines) < LINES_MAX
+        (first,) = (line for line in lines if " failed: ClientConnectionError" in line)
+        hours = [line for line in lines if " leaves questions unanswered since " in line]
+        assert len(hours) == DAYS_S // 3600
+        assert first.startswith("[2027-01-29 08:00:00] [ERROR] ")
+        assert "since 2027-01-29 08:00:00 New York (3 d): " in hours[-1]

@@ -18,7 +18,10 @@ FORMAT = 1
 MANIFEST_MAX = 1024 * 1024
 TOTAL_MAX = 8 * 1024**3
 _SAFE = re.compile(r"(logs/(archive/)?)?[A-Za-z0-9_][A-Za-z0-9._-]{0,120}")
-_NOT_KEPT = re.compile(r"journal\.db.*|lock|broker\.json.*|.*\.new|\..*")
+_NOT_KEPT = re.compile(
+    r"journal\.db.*|config\.json|manifest\.json|lock|broker\.json.*|.*\.new|\..*"
+    r"|.*-(wal|shm|journal)"  # of the database itself, and not of its copy
+)
 
 
 class BackupError(AtlasError):
@@ -61,7 +64,7 @@ def read_manifest(raw: bytes) -> Manifest:
         raise BackupError(f"no backup of atlas_daemon: {NAME} cannot be read") from error
     if manifest.format != FORMAT:
         raise BackupError(f"format {manifest.format} of a later version: this one reads {FORMAT}")
-    unsafe = [name for name in manifest.files if not is_safe(name)]
+    unsafe = [name for name in manifest.files if not _is_ours(name)]
     if unsafe:
         raise BackupError(f"a file may not be called {unsafe[0][:80]!r}")
     if JOURNAL not in manifest.files:
@@ -75,6 +78,12 @@ def read_manifest(raw: bytes) -> Manifest:
 def is_safe(name: str) -> bool:
     """True for the plain name of a file, or of a log: nothing that leads elsewhere."""
     return _SAFE.fullmatch(name) is not None
+
+
+def _is_ours(name: str) -> bool:
+    return (
+        name in (JOURNAL, CONFIG) or (name.startswith("logs/") and is_safe(name)) or is_state(name)
+    )
 
 
 def is_state(name: str) -> bool:

@@ -45,6 +45,9 @@ def pack(settings: Settings, target: Path, at: datetime, *, has_logs: bool = Fal
     """
     if target.exists():
         raise BackupError(f"{target} is there already: a backup replaces nothing")
+    for kept in (settings.state_dir, *([settings.log_dir] if has_logs else [])):
+        if target.parent.resolve().is_relative_to(kept.resolve()):  # the next one would hold it too
+            raise BackupError(f"{target} lies in {kept}, which it is of: choose another folder")
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
             contents = _gathered(settings, Path(folder), has_logs=has_logs)
@@ -119,7 +122,10 @@ def _copied(path: Path, copy: Path) -> bool:
             closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
             closing(sqlite3.connect(copy)) as target,
         ):
-            source.backup(target)
+            try:
+                source.backup(target)
+            except sqlite3.Error as error:
+                raise BackupError(f"{path} cannot be copied: {error}") from error
     else:
         copy.write_bytes(raw)
     return True

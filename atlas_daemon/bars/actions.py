@@ -6,7 +6,7 @@ A kind whose effect on the price is not known leaves its symbol without total re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from atlas_daemon.core.brain import SignalsError
@@ -70,7 +70,7 @@ def read_actions(groups: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Acti
     try:
         named = [(group.removesuffix("s"), told) for group, many in groups.items() for told in many]
         found = [_action(kind, told) for kind, told in named if kind not in HARMLESS]
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         text = f"the data API answered a corporate action that cannot be read: {error!r}"
         raise SignalsError(text) from error
     # A change of the identification number alone comes as a new name that is the old one.
@@ -96,8 +96,8 @@ def _action(kind: str, told: Mapping[str, Any]) -> Action:
         ratio, cash = float(told["new_rate"]) / float(told["source_rate"]), None
     if (told.get("currency") or "USD") != "USD":
         cash = None
-    if not isfinite(ratio) or not isfinite(cash or 0.0):
-        raise ValueError(f"{kind} of {symbol} on {day} has no finite rate")
+    if not 0 < ratio < inf or not isfinite(cash or 0.0):
+        raise ValueError(f"{kind} of {symbol} on {day} has no finite rate above zero")
     return Action(symbol, kind, day, processed, ratio, cash, other)
 
 

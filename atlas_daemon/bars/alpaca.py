@@ -113,7 +113,7 @@ def _rows(symbols: Sequence[str], pages: Sequence[Mapping[str, Any]]) -> RawBars
                     figures = (bar["o"], bar["h"], bar["l"], bar["c"], bar["v"])
                     rows.append((code, days[stamp], *figures))
         return rows_of(symbols, rows)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise SignalsError(f"the data API answered a bar that cannot be read: {error!r}") from error
 
 

@@ -61,6 +61,7 @@ class TopUp:
         covered = [one for one in stale if self._reaches_back(one)]
         whole: Reasons = dict.fromkeys(sorted(set(stale) - set(covered)), "")
         whole |= self._actions(covered)
+        whole |= self._flawed(covered)
         overlaps: dict[int, list[str]] = defaultdict(list)
         for symbol in covered:
             if symbol not in whole:
@@ -94,6 +95,19 @@ class TopUp:
         for _ in range(OVERLAP_SESSIONS - 1):
             day = _session_before(day)
         return max(day_number(day), has.first)
+
+    def _flawed(self, symbols: Collection[str]) -> Reasons:
+        """Return the symbols of which a kept bar cannot be: what was sold once by mistake."""
+        odd: set[str] = set()
+        for year in range(self.start.year, self.end.year + 1):
+            bars = self.folder.year(self.kept, year)
+            prices = (bars.open, bars.high, bars.low, bars.close)
+            # Written as "not good": for NaN every comparison is false.
+            bad = ~np.all([price > 0 for price in prices], axis=0) | ~(bars.volume >= 0)
+            # A year's file has a symbol's days in their order.
+            bad[1:] |= (bars.symbol[1:] == bars.symbol[:-1]) & (bars.day[1:] == bars.day[:-1])
+            odd.update(bars.symbols[code] for code in distinct(bars.symbol[bad]))
+        return dict.fromkeys(sorted(odd & set(symbols)), "a bar of it cannot be right")
 
     def _newest(self, symbols: Sequence[str], first: int) -> Reasons:
         """Read [first, end] again; return the symbols that no longer agree with what is kept."""

@@ -193,7 +193,7 @@ def wait_told_s(headers: Mapping[str, str]) -> float:
         else:
             told_at = parsedate_to_datetime(headers["Date"]).timestamp()
             told = float(headers["X-RateLimit-Reset"]) - told_at
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return 0.0
     return min(max(told, 0.0), 60.0) if math.isfinite(told) else 0.0
 

@@ -50,7 +50,9 @@ def label_of(settings: Settings) -> str:
 
 def fail(error: AtlasError) -> typer.Exit:
     """Print an error in one line and return the exit that goes with it."""
-    sys.stderr.write(f"atlasd: {' '.join(str(error).split())}\n")
+    from atlas_daemon.records.lines import one_line  # others' words are in it: no terminal obeys
+
+    sys.stderr.write(f"atlasd: {one_line(' '.join(str(error).split()))}\n")
     return typer.Exit(error.exit_code)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from atlas_daemon.records.lines import one_line
 from atlas_daemon.rehearsal.document import document
 from atlas_daemon.rehearsal.dry_run import DryRun
 
@@ -44,7 +45,7 @@ def show(console: Console, plan: Mapping[str, Any]) -> None:
     console.print(_gates(plan["gates"]))
     console.print(f"Cash     {_cash(plan)}", soft_wrap=True)
     for note in plan["notes"]:
-        console.print(f"Note     {note}", soft_wrap=True)
+        console.print(f"Note     {one_line(note)}", soft_wrap=True)
     console.print(f"Digest   {plan['digest']}", soft_wrap=True)
     if plan["passes"]:
         console.print(Text("The plan passes every gate. Nothing was sent.", style="bold green"))

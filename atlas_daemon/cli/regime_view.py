@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from atlas_daemon.core.values import ALLOCATION, Regime
+from atlas_daemon.records.lines import one_line
 
 WIDTH_PIPED = 120
 PLOT_ROWS = 12
@@ -63,7 +64,7 @@ def show_reading(console: Console, document: Mapping[str, Any], label: str) -> N
     else:
         _show_model(console, document)
     for note in document["notes"]:
-        console.print(f"Note       {note}", soft_wrap=True)
+        console.print(f"Note       {one_line(note)}", soft_wrap=True)
 
 
 def show_history(console: Console, document: Mapping[str, Any], label: str) -> None:
@@ -90,7 +91,7 @@ def show_history(console: Console, document: Mapping[str, Any], label: str) -> N
         console.print(line, no_wrap=True, overflow="crop")
     console.print(_shares(document["sessions"], is_plain=is_plain), soft_wrap=True)
     for note in document["notes"]:
-        console.print(f"Note  {note}", soft_wrap=True)
+        console.print(f"Note  {one_line(note)}", soft_wrap=True)
 
 
 def plot(sessions: Sequence[Mapping[str, Any]], width: int, *, is_plain: bool) -> list[Text]:

@@ -42,7 +42,11 @@ _BELOW_ONE = Number(_ZERO, _ONE, high_open=True)
 _BETWEEN = Number(_ZERO, _ONE, low_open=True, high_open=True)
 _DOLLARS = Number(_ZERO, Decimal("1e12"))
 _PATH = pattern("a path of a file or folder", r"\S(.*\S)?")
-_WEB = pattern('empty, or an address such as "https://host/path"', r"(https?://[^\s/]+\S*)?")
+_WEB = pattern(
+    'empty, or an address such as "https://host/path"',
+    r"(https?://([^\s/?#@]+@)?(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)"
+    r"(:([1-5]?[0-9]{1,4}|6[0-4][0-9]{3}|65[0-5][0-9]{2}))?([/?#]\S*)?)?",
+)
 _APPRISE = pattern('empty, or an address of Apprise such as "mailto://..."', r"([a-z0-9]+://\S+)?")
 _ADDRESS = pattern("empty, or http(s)://host[:port]", r"(https?://[^\s?#]+)?")
 _UNIVERSE = (

@@ -1,12 +1,14 @@
 """What an answer about the broker's time says of ours. Arithmetic only."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING
 
 from . import events as e
 
 ANSWER_MAX = timedelta(seconds=60)
 """An answer that seems to have taken longer, or no time at all, was overtaken by a clock's step."""
+SET_BACK_MIN = timedelta(minutes=5)
+"""A clock that is set back by more is not waited for."""
 ZERO = timedelta(0)
 
 
@@ -25,3 +27,8 @@ def skew_of(event: e.ClockReported) -> timedelta | None:
 def pace_of(event: e.ClockReported) -> int:
     """Return how much faster than ours the broker's clock runs, rounded up, at least 1."""
     return max(int(event.speed.to_integral_value(ROUND_CEILING)), 1)
+
+
+def is_of_future(asked_at: datetime, now: datetime) -> bool:
+    """True for what was asked on a clock that was set back since: its answer proves nothing."""
+    return asked_at - now > SET_BACK_MIN

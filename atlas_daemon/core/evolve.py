@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from . import events as e
+from .clocks import is_of_future
 from .evolve_book import BOOK_CHANGES, with_closed_orders
+from .evolve_clock import CLOCK_CHANGES, none_to_come, with_clock
 from .evolve_figures import FIGURE_CHANGES, answered, with_figures
 from .evolve_halt import HALT_CHANGES, with_flatten
-from .evolve_regime import REGIME_CHANGES, with_clock, with_digest, with_outlook
+from .evolve_regime import REGIME_CHANGES, with_digest, with_outlook
 from .frozen import replace
 from .orders import Order, OrderStatus
 from .state import (
@@ -42,6 +44,7 @@ def evolve(state: State, entry: e.Entry) -> State:
 
 
 def _daemon_started(state: State, event: e.DaemonStarted) -> State:
+    state = none_to_come(state)
     halt = state.halt
     if event.is_latched and halt is None:
         halt = Halt("latch file", "found at start", state.now)
@@ -53,7 +56,7 @@ def _daemon_started(state: State, event: e.DaemonStarted) -> State:
         mode=Mode.HALTED if halt else Mode.STARTING,
         mode_reason="halted" if halt else "starting",
         halt=halt,
-        figures=Figures(started_at=state.now, is_clock_doubted=True),
+        figures=Figures(started_at=state.now, is_clock_doubted=True, clock_doubted_at=state.now),
     )
 
 
@@ -61,14 +64,15 @@ def _snapshot_reported(state: State, event: e.SnapshotReported) -> State:
     figures = state.figures
     had = figures.snapshot
     # The answer to an earlier question came later; a clock that was set back is no such thing.
-    if had is not None and event.asked_at < had.asked_at <= state.now:
+    is_late = had is not None and event.asked_at < had.asked_at <= state.now
+    if is_late or is_of_future(event.asked_at, state.now):
         return with_figures(state, is_first_look=False)
     number = state.account_number or event.account.number
     return with_figures(
         replace(state, account_number=number),
         snapshot=event,
         heard_at=state.now,
-        is_first_look=figures.snapshot is None,
+        is_first_look=figures.snapshot is None and figures.first_matched_at is None,
         failures=answered(state, "snapshot", "credentials"),
         clean_since=figures.clean_since or state.now,
         agreed_since=_agreed_since(state, event) if state.frozen else {},
@@ -285,6 +289,7 @@ _CHANGES: Mapping[type[e.Event], Change] = {
     **BOOK_CHANGES,
     **HALT_CHANGES,
     **REGIME_CHANGES,
+    **CLOCK_CHANGES,
     e.DaemonStarted: _daemon_started,
     e.SnapshotReported: _snapshot_reported,
     e.ModeChanged: _mode_changed,

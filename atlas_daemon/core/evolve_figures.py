@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import events as e
+from .clocks import is_of_future
 from .frozen import replace
 from .orders import BROKER_NEWS, OrderNews
 from .state import State
@@ -112,7 +113,8 @@ def _activities_requested(state: State, event: e.ActivitiesRequested) -> State:
 
 
 def _activities_reported(state: State, event: e.ActivitiesReported) -> State:
-    return with_figures(state, activities_at=event.asked_at, failures=answered(state, "activities"))
+    asked_at = min(event.asked_at, state.now)
+    return with_figures(state, activities_at=asked_at, failures=answered(state, "activities"))
 
 
 def _cash_differs(state: State, event: e.CashDriftSeen) -> State:
@@ -120,6 +122,8 @@ def _cash_differs(state: State, event: e.CashDriftSeen) -> State:
 
 
 def _order_not_found(state: State, event: e.OrderNotFound) -> State:
+    if is_of_future(event.asked_at, state.now):
+        return state
     moments = (*state.figures.not_found.get(event.order_id, ()), event.asked_at)
     not_found = {**state.figures.not_found, event.order_id: moments[-NOT_FOUND_MAX:]}
     return with_figures(state, not_found=not_found)

@@ -5,11 +5,9 @@ Nothing here decides what follows from them; `evolve` looks them up with its own
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from . import events as e
-from .clocks import skew_of
 from .evolve_figures import answered, with_figures
 from .findings import reds
 from .frozen import replace
@@ -20,8 +18,6 @@ from .values import ALLOCATION
 Change = Callable[[State, Any], State]
 FILE = "file:"
 """What a file's own word names as its source begins with."""
-BACK_MAX, AHEAD_MAX = timedelta(seconds=5), timedelta(minutes=2)
-"""How far our clock may go from one entry to the next: the metronome beats every second."""
 
 
 def _signals_reported(state: State, event: e.SignalsReported) -> State:
@@ -66,15 +62,21 @@ def _regime_reported(state: State, event: e.RegimeReported) -> State:
 
 
 def _seen(state: State, seen: RegimeSeen) -> State:
-    """A person's lower word stands until the source speaks of a session that began after it."""
+    """A person's lower word stands until the source speaks of a session that began after it.
+
+    A file's stands against an answer that was asked before the file said so.
+    """
     had = state.regime
     if had is None or not seen.is_computed:
         return replace(state, regime=seen)
-    is_late = had.is_computed and seen.as_of < had.as_of <= new_york_day(state.now)
-    if is_late:
+    is_files = had.source.startswith(FILE)
+    is_known = had.is_computed or is_files
+    if is_known and seen.as_of < had.as_of <= new_york_day(state.now):
         return state
-    is_persons = not had.is_computed and not had.source.startswith(FILE)
     is_higher = ALLOCATION[seen.regime] >= ALLOCATION[had.regime]
+    if is_files and is_higher and seen.as_of == had.as_of:
+        return state
+    is_persons = not had.is_computed and not is_files
     if is_persons and is_higher and seen.as_of <= new_york_day(had.heard_at):
         return replace(state, regime=replace(had, as_of=max(had.as_of, seen.as_of)))
     return replace(state, regime=seen)
@@ -139,30 +141,6 @@ def _doctor_requested(state: State, event: e.DoctorRequested) -> State:
     return with_figures(state, doctor_asked_at=state.now, doctor_tries=tries)
 
 
-def _clock_requested(state: State, event: e.ClockRequested) -> State:
-    return with_figures(state, clock_asked_at=state.now)
-
-
-def _clock_reported(state: State, event: e.ClockReported) -> State:
-    is_doubted = state.figures.is_clock_doubted and skew_of(event) is None
-    return with_figures(state, failures=answered(state, "clock"), is_clock_doubted=is_doubted)
-
-
-def with_clock(state: State, at: datetime) -> State:
-    """Return the state with a doubt of our clock where it jumped: it slept, or was set anew."""
-    if state.figures.is_clock_doubted or -BACK_MAX <= at - state.now <= AHEAD_MAX:
-        return state
-    return with_figures(state, is_clock_doubted=True)
-
-
-def _clock_disputed(state: State, event: e.ClockDisputed) -> State:
-    return with_figures(state, clock_dispute=event)
-
-
-def _clock_agreed(state: State, event: e.ClockAgreed) -> State:
-    return with_figures(state, clock_dispute=None)
-
-
 def _policy_changed(state: State, event: e.PolicyChanged) -> State:
     return with_digest(state, event.config_digest)
 
@@ -175,10 +153,6 @@ REGIME_CHANGES: Mapping[type[e.Event], Change] = {
     e.JobFired: _job_fired,
     e.DoctorReported: _doctor_reported,
     e.DoctorRequested: _doctor_requested,
-    e.ClockRequested: _clock_requested,
-    e.ClockReported: _clock_reported,
-    e.ClockDisputed: _clock_disputed,
-    e.ClockAgreed: _clock_agreed,
     e.PolicyChanged: _policy_changed,
 }
 """Looked up by `evolve`, with its own."""

@@ -23,8 +23,8 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
         text = f"the regime {last_known(state)}: nothing is bought until it is refreshed"
         yield from alert_once(state, "error", "regime", text)
     wanted = refresh_wanted(state, policy)
-    if wanted is None or _is_run_asking(state):
-        return
+    if wanted is None or _is_run_asking(state) or not state.book.is_known:
+        return  # what is held is a part of the question
     figures = state.figures
     wait = backoff(figures.regime_tries, policy.refresh_gap, policy.refresh_gap_max)
     if figures.regime_asked_at is not None and state.now - figures.regime_asked_at < wait:

@@ -67,8 +67,8 @@ def on_regime_reported(
 
     What is left goes to cash in a run of its own.
     """
-    run = state.run
-    if run is None or event.regime is not Regime.CRASH or run.trigger in CASH_RUNS:
+    run, seen = state.run, state.regime  # what is in force: an answer may be of an older session
+    if run is None or seen is None or seen.regime is not Regime.CRASH or run.trigger in CASH_RUNS:
         return
     if run.plan is None and run.phase is Phase.DUE:
         return  # it will be planned under CRASH: everything to cash
@@ -93,6 +93,11 @@ def regime_of_plan(run: Run) -> str:
 
 def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
     if state.mode is not Mode.TRADING and not is_flattening(state):
+        return
+    if _is_too_late(state, run, policy):
+        text = f"{run.run_id}: too late in the session to begin, goes on in the next"
+        yield e.RunFinished(run.run_id, "degraded", is_final=False, reason=text, report=None)
+        yield e.AlertRaised("error", "run", text)
         return
     if (why := _signals_missing(state, run)) is not None:
         asked_at = state.figures.signals_asked_at
@@ -119,6 +124,15 @@ def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event
     if problems:
         yield e.AlertRaised("warning", "line", f"{run.run_id} dropped {', '.join(problems)}")
     yield e.LinesChecked(run.run_id)
+
+
+def _is_too_late(state: State, run: Run, policy: Policy) -> bool:
+    """True where a run that would buy has waited until its session is nearly over.
+
+    It began with `min_session_left`; what it may wait for signals and prices is its own.
+    """
+    least = policy.min_session_left - policy.signals_wait - policy.line_wait
+    return run.trigger not in CASH_RUNS and time_left(state, run) < least
 
 
 PRICE_GAP = timedelta(seconds=5)

@@ -15,11 +15,13 @@ from .moments import new_york_day
 from .policy import Policy
 from .runs import is_at_rest, parse_order_id
 from .sessions import NYSE
-from .state import State
+from .state import Phase, State
 from .values import ZERO, Account, Mode, OpenOrder, OrderId, RunId, Symbol
 
 DARK_AFTER = timedelta(minutes=15)
 """A broker that has not answered for so long is told of."""
+STREAM_DOWN_AFTER = timedelta(seconds=60)
+"""So is a stream that is down for so long amid a run."""
 
 
 def on_daemon_started(
@@ -41,6 +43,12 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
     is_due = figures.asked_at is None or state.now - figures.asked_at >= every
     if is_due and may_ask(state, policy):
         yield from ask_figures(state, {policy.benchmark})
+    since = figures.stream_at or figures.started_at
+    is_amid = is_busy and (state.run is None or state.run.phase is not Phase.PARKED)
+    is_down = figures.stream in ("connecting", "lost")  # refused and doubted are told as such
+    if is_amid and is_down and since is not None and state.now - since >= STREAM_DOWN_AFTER:
+        text = f"the order stream is down since {since:%H:%M:%S} UTC: orders are asked after"
+        yield from alert_once(state, "warning", "stream", text)
     yield from settle_mode(state, policy)
 
 

@@ -77,6 +77,7 @@ ROUTES: Mapping[type[e.Event], tuple[Handler, ...]] = {
     e.FetchFailed: (
         reconciler.on_fetch_failed,
         forecaster.on_fetch_failed,
+        timekeeper.on_fetch_failed,
         housekeeper.on_fetch_failed,
     ),
     # the strategy

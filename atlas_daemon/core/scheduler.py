@@ -123,6 +123,9 @@ def _follow_regime(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
     elif state.outlook.pending is not None and policy.regime_reacts:
         trigger = "regime"
     run_id = RunId(f"{trigger}-{session.day:%Y%m%d}")
+    last = state.last_run
+    if trigger == "crash" and last is not None and not last.run_id.startswith(run_id):
+        run_id = run_id_for(state, trigger, session.day)  # another run has bought since
     if not trigger or run_id in state.run_ids:
         return
     signal_day = NYSE.session_before(session.day).day

@@ -184,6 +184,10 @@ class Figures:
     clock_asked_at: datetime | None = None
     is_clock_doubted: bool = False
     """Our clock jumped, or the process just began, and the broker's was not heard since."""
+    clock_doubted_at: datetime | None = None
+    """Since when, where it still is."""
+    set_back_from: datetime | None = None
+    """What our clock said before it was set back, where that is still to be put right."""
     clock_dispute: e.ClockDisputed | None = None
     """How far the broker's clock is from ours, where that is too far."""
     first_book: e.FirstBookSeen | None = None

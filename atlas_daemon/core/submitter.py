@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from . import events as e
 from .asking import cancel
+from .clocks import is_of_future
 from .effects import Effect, SubmitOrder
 from .gates import mode_allows
 from .orders import OrderStatus
@@ -50,6 +51,8 @@ def on_order_not_found(
     if order is None or order.status is not OrderStatus.UNKNOWN or order.is_cancel_wanted:
         return
     if event.asked_at - order.sent_at < policy.answer_wait:
+        return
+    if is_of_future(event.asked_at, state.now):
         return
     run = state.run
     if run is None or not order.draft.order_id.startswith(f"{run.prefix}r{run.round}-"):

@@ -23,6 +23,8 @@ AGAIN_AFTER = timedelta(minutes=1)
 CLOCK_EVERY = timedelta(minutes=15)
 DOUBT_AGAIN_AFTER = timedelta(seconds=10)
 """Nothing begins on a clock that is in doubt, so a question that failed is soon repeated."""
+UNASKED_AFTER = timedelta(minutes=15)
+"""As long as a dark broker: a moment without an answer is nobody's news."""
 CALENDAR_ENDS_DAYS = 180
 """So many days before our table of sessions ends somebody is told: a newer release knows more."""
 MILLISECOND = Decimal("0.001")
@@ -38,6 +40,16 @@ def on_daemon_started(
 
 def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event | Effect]:
     """Ask again where a new morning came, something differs or nothing was answered."""
+    if (was := state.figures.set_back_from) is not None:
+        yield e.ClockStepped(was)
+        back = timedelta(seconds=round((was - state.now).total_seconds()))
+        yield e.AlertRaised(
+            "error",
+            "clock",
+            f"our clock was set back by {back}, to {state.now:%Y-%m-%d %H:%M} UTC: all is asked "
+            "anew, and nothing begins before the broker's clock agrees (see `timedatectl`)",
+        )
+        return
     figures, now = state.figures, state.now
     asked_at, fired_at = figures.sessions_asked_at, state.jobs.get(jobs.CALENDAR_CHECK)
     is_agreed = figures.sessions_agreed is not None and not state.calendar_dispute
@@ -52,6 +64,19 @@ def on_ticked(state: State, event: e.Ticked, policy: Policy) -> Iterator[e.Event
         every = policy.answer_wait if "clock" not in figures.failures else DOUBT_AGAIN_AFTER
     if asked_at is None or now - asked_at >= every or asked_at > now:
         yield from _ask_clock(state)
+
+
+def on_fetch_failed(
+    state: State, event: e.FetchFailed, policy: Policy
+) -> Iterator[e.Event | Effect]:
+    """A broker's clock that cannot be asked for long is told of: no run begins on ours alone."""
+    figures = state.figures
+    since = figures.clock_doubted_at
+    if event.what != "clock" or not figures.is_clock_doubted or since is None:
+        return
+    if state.now - since >= UNASKED_AFTER:
+        text = f"the broker's clock cannot be asked ({event.detail}): no run begins before it is"
+        yield from alert_once(state, "error", "clock", text)
 
 
 def on_job_fired(state: State, event: e.JobFired, policy: Policy) -> Iterator[e.Event | Effect]:

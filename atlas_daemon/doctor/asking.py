@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from atlas_daemon.core.errors import AtlasError, BugError
 from atlas_daemon.core.findings import Finding, Level
 from atlas_daemon.edges.alpaca.faults import OutcomeUnknownError
+from atlas_daemon.records import lines
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -80,5 +81,5 @@ def said(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text without its line breaks."""
-    return " ".join(text.split())
+    """Return a text without its line breaks, what is not seen spelled out."""
+    return lines.one_line(" ".join(text.split()))

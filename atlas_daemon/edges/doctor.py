@@ -94,6 +94,8 @@ def read_report(out: bytes, complaints: bytes, code: int) -> tuple[Finding, ...]
             text = f"the configuration cannot be loaded any more: {words}"
             return (Finding("config", Level.RED, text, "the next start would fail: mend it"),)
         raise DoctorError(f"the doctor ended with {code}: {words}") from None
+    if not report.findings:  # he looks at a dozen things: this one looked at none
+        raise DoctorError(f"the doctor ended with {code} and found nothing at all: {words}")
     if len(report.findings) > FINDINGS_MAX:
         raise DoctorError(f"the doctor told {len(report.findings)} findings")
     return tuple(

@@ -62,6 +62,10 @@ class RegimeWatch:
             text = f"{self._path}: as_of {reading.as_of} is a day to come"
             yield FetchFailed("regime", text)
             return
+        if known is not None and known.source == self._source and reading.as_of < known.as_of:
+            text = f"as_of {reading.as_of} is older than {known.as_of}, which it said before"
+            yield FetchFailed("regime", f"{self._path}: {text}")
+            return
         word = RegimeReported(reading.regime, reading.as_of, self._source)
         if known is None or (known.regime, known.as_of) != (word.regime, word.as_of):
             yield word

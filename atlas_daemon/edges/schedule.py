@@ -112,12 +112,13 @@ class Schedule:
     ) -> Iterator[JobFired]:
         """Yield each job that fires now; `fired` is when each was last due, by the journal.
 
-        A job that never fired counts from `born_at`: a fresh install has missed nothing.
+        A job that never fired counts from `born_at`: a fresh install has missed nothing. Only the
+        regime is asked for at once: nobody waits for Monday's close to know Friday's.
         """
         if born_at is None:
             return
         for job in jobs.JOBS:
-            since = self._since(job, fired.get(job, born_at), now)
+            since = self._since(job, fired.get(job) or _counts_from(job, born_at), now)
             due_at = self._next_after(job, since)
             if due_at is None or due_at > now:
                 continue
@@ -149,6 +150,17 @@ class Schedule:
         later = since + timedelta(microseconds=1)
         found = [t.get_next_fire_time(since, later) for t in self._triggers[job]]
         return min((at for at in found if at is not None), default=None)
+
+
+def _counts_from(job: str, born_at: datetime) -> datetime:
+    """Return from when a job counts that never fired."""
+    if job != jobs.REGIME_REFRESH:
+        return born_at
+    try:
+        refreshed_at = NYSE.last_completed(born_at).closes_at + AFTER_CLOSE
+    except CalendarRangeError:
+        return born_at
+    return min(refreshed_at, born_at) - timedelta(microseconds=1)
 
 
 def _daily(at: tuple[int, int]) -> Trigger:

@@ -354,6 +354,7 @@ _OBSTACLES = (
     e.TradingResumed,
     e.CalendarDisputed,
     e.ClockDisputed,
+    e.ClockStepped,
     e.RequestDenied,
     e.AlertRaised,
     e.ShutdownRequested,

@@ -292,6 +292,7 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
     e.ClockDisputed: _says(
         "warning", "Timekeeper", "The broker's clock is {e.skew_s} s from ours (positive: ahead)"
     ),
+    e.ClockStepped: _says("error", "Timekeeper", "Our clock was set back; it said {e.was}"),
     e.ClockAgreed: _says("info", "Timekeeper", "The clocks agree again"),
     e.RegimeChanged: _regime_changed,
     e.SignalsRequested: _says("debug", "Planner", "Asking for the signals of {e.signal_day}"),

@@ -81,6 +81,29 @@ def test_a_backup_replaces_nothing(old, saved):
     assert saved.read_text() == "another"
 
 
+@pytest.mark.parametrize("place", ["state", "state/run", "logs", "linked"])
+def test_a_backup_never_lies_among_what_the_next_one_would_take(old, tmp_path, place):
+    (tmp_path / "old" / "linked").symlink_to(old.state)
+    target = tmp_path / "old" / place / "saved.tar.gz"
+    with pytest.raises(BackupError, match=r"saved\.tar\.gz lies in .*: choose another folder"):
+        old.pack(target, has_logs=True)
+    assert not target.exists()
+
+
+def test_a_database_beside_the_journal_that_is_none_is_one_line(old, saved):
+    (old.state / "other.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
+    with pytest.raises(BackupError, match=r"other\.db cannot be copied: "):
+        old.pack(saved)
+    assert not saved.exists()
+
+
+def test_the_log_of_a_database_stays_where_it_is(old, saved):
+    for name in ("other.db-wal", "other.db-shm", "other.db-journal"):
+        (old.state / name).write_bytes(b"of another moment than the copy")
+    old.pack(saved)
+    assert not [name for name in names(saved) if name.startswith("other")]
+
+
 def test_a_place_that_cannot_be_written_is_named_and_nothing_is_left(old, tmp_path):
     with pytest.raises(BackupError, match=r"nowhere.saved\.tar\.gz cannot be written: No such"):
         old.pack(tmp_path / "nowhere" / "saved.tar.gz")

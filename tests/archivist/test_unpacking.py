@@ -147,6 +147,9 @@ FORGERIES = {
     "the root": (renamed(True, "/etc/HALTED"), "a file may not be called '/etc/HALTED'"),
     "a hidden one": (renamed(True, ".HALTED"), "a file may not be called '.HALTED'"),
     "a folder's": (renamed(True, "logs/../../x"), "a file may not be called"),
+    "the lock": (renamed(True, "lock"), "a file may not be called 'lock'"),
+    "the journal's log": (renamed(True, "journal.db-wal"), "a file may not be called"),
+    "a manifest": (renamed(True, "manifest.json"), "a file may not be called"),
 }
 
 

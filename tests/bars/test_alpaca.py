@@ -158,6 +158,11 @@ def test_corporate_actions_are_read_page_by_page(service):
     assert (query["start"], query["end"], query["page_token"]) == (str(START), str(DAY), "1")
 
 
+def one_page(stamp, close):
+    bar = b'{"t": "%s", "o": 1, "h": 1, "l": 1, "c": %s, "v": 1}' % (stamp, close)
+    return b'{"bars": {"NVDA": [%s]}, "next_page_token": null}' % bar
+
+
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
@@ -180,6 +185,8 @@ def test_corporate_actions_are_read_page_by_page(service):
         ((200, b'{"bars": {"NVDA": 7}, "next_page_token": null}'), "data", "no list of bars"),
         ((200, b'{"bars": {"NVDA": [{"t": "x"}]}, "next_page_token": null}'), "data", "a bar that"),
         ((200, b'{"bars": {"NVDA": [7]}, "next_page_token": null}'), "data", "a bar that"),
+        ((200, one_page(b"0001-01-01T00:00:00Z", b"1")), "data", "a bar that"),
+        ((200, one_page(b"2024-06-06T04:00:00Z", b"9" * 400)), "data", "a bar that"),
     ],
 )
 def test_a_bad_answer_is_one_line(service, answer, kind, words):
@@ -257,6 +264,7 @@ def headers(**changes):
         (headers(X_RateLimit_Reset="0"), 0),
         (headers(X_RateLimit_Reset="nan"), 0),
         (headers(Date="yesterday"), 0),
+        (headers(Date="Mon, 01 Jan 99999999999999999999 00:00:00 GMT"), 0),
         ({}, 0),
     ],
 )

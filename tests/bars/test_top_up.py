@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from atlas_daemon.bars.actions import Action
 from atlas_daemon.bars.checks import examine
+from atlas_daemon.bars.raw import joined
 from atlas_daemon.bars.stored import StoredBars
 from atlas_daemon.core.brain import FailureKind, SignalsError
 from atlas_daemon.core.sessions import NYSE
@@ -71,6 +72,23 @@ def test_a_top_up_asks_for_the_last_five_sessions_and_what_is_new(vendor, folder
     assert closes(bars) == [100.0 + n for n in range(30)]
     assert vendor.took() == [(("AAA", "SPY"), DAYS[-6])]
     assert bars.notes == ()
+
+
+@pytest.mark.parametrize("bad", [-5.0, 0.0, float("nan"), "twice"])
+def test_one_bad_answer_does_not_stay_in_the_store(vendor, folder, bad):
+    sell = vendor.bars
+    if bad == "twice":
+        vendor.bars = lambda *words: joined([sell(*words)] * 2)
+    else:
+        vendor.series["AAA"][DAYS[3]] = (100.0, 110.0, 90.0, bad, 1000.0)
+    first = begun(vendor, folder)
+    assert [symbol for symbol, _ in examine(first, ["AAA"], DAYS[-2]).refused] == ["AAA"]
+    vendor.bars = sell
+    vendor.series["AAA"][DAYS[3]] = 103.0
+    bars = load(vendor, folder)
+    assert closes(bars) == [100.0 + n for n in range(30)]
+    assert examine(bars, ["AAA", "SPY"], END).refused == ()
+    assert any("AAA (a bar of it cannot be right)" in note for note in bars.notes)
 
 
 def test_a_long_pause_is_one_top_up(vendor, folder):

@@ -69,3 +69,10 @@ def test_a_file_is_checked_before_it_takes_its_place(shell, tmp_path):
     said = shell("config", "check", "draft.toml")
     assert said.exit_code == 78 and "strategy.top_n = 0 (draft.toml): must be" in said.stderr
     assert shell("config", "check", "none.toml").exit_code == 78
+
+
+def test_what_a_terminal_would_obey_is_spelled_out_in_a_refusal(shell):
+    said = shell("config", "check", "no\x1b]0;title\x07\u202e\nsuch.toml")
+    assert said.exit_code == 78
+    assert "no\\x1b]0;title\\x07\\u202e such.toml" in said.stderr
+    assert said.stderr.count("\n") == 1

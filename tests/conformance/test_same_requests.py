@@ -310,7 +310,7 @@ def test_the_calls_compared_are_all_that_our_client_has() -> None:
     )
     public = {name for name in vars(AlpacaTradingClient) if not name.startswith("_")}
     apart = {
-        "account", "connect", "close", "order_gate",
+        "account", "connect", "close", "order_gate", "budget_left",
         "is_market_open",  # the clock's
         "close_position", "get_data",  # below
     }  # fmt: skip

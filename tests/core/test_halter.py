@@ -161,7 +161,8 @@ def test_a_stop_that_is_written_needs_no_latch_at_the_broker() -> None:
 
 def test_suspended_at_the_start_is_halted_and_set_while_it_runs_it_only_reduces() -> None:
     suspended = a_snapshot(suspended_by_user=True)
-    started = a_state(seen={"snapshot": None, "matched_at": None}, mode=Mode.STARTING)
+    new = {"snapshot": None, "matched_at": None, "first_matched_at": None}
+    started = a_state(seen=new, mode=Mode.STARTING)
     played = given(started).when(suspended)
     reason = "it was set at the start"
     played.then_some(fx.WriteLatch, e.TradingHalted("broker suspend_trade", reason))

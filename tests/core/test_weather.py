@@ -265,6 +265,27 @@ def test_a_stream_lost_amid_buys_holds_the_next_ones() -> None:
     assert set(world.held) == {p.symbol for p in ten_picks()}
 
 
+def test_s112_a_stream_that_stays_down_amid_a_run_is_told_once_an_outage() -> None:
+    world = a_world(picks=PICKS, **ZED)
+    world.faults.fill = lambda symbol: "rest"
+    world.run(has(e.OrderSubmitted))
+    for seconds, told in ((50, 0), (100, 1), (100, 2)):
+        world.hear(e.StreamReported("lost"))
+        world.run(world.now + secs(seconds))
+        world.hear(e.StreamReported("connecting"))
+        world.run(world.now + secs(5))
+        world.hear(e.StreamReported("listening"))
+        assert len([key for _, key, _ in world.alerts if key == "stream"]) == told
+    assert "the order stream is down since 14:3" in str(world.alerts)
+
+
+def test_a_stream_that_is_down_while_nothing_is_to_be_done_is_nobodys_news() -> None:
+    world = a_world(picks=PICKS, faults=Faults(stream=lambda: False), **ZED)
+    world.hear(e.StreamReported("lost"))
+    world.run(OPEN - timedelta(minutes=1))
+    assert "stream" not in {key for _, key, _ in world.alerts}
+
+
 def test_s020_a_failed_listing_is_never_read_as_empty() -> None:
     world = a_world(picks=PICKS, **ZED)
     world.run(has(e.OrderSubmitted))

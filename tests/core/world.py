@@ -56,6 +56,8 @@ class World:
     faults: Faults = field(default_factory=Faults)
     skew: timedelta = timedelta(0)
     """How far the broker's clock is ahead."""
+    off: timedelta = timedelta(0)
+    """How far the daemon's clock is ahead of the world's."""
     is_checked: bool = True
 
     def __post_init__(self) -> None:
@@ -103,10 +105,11 @@ class World:
         if self.is_down:
             return
         before = self.state
-        turn = take_turn(before, event, self.now, self.policy)
+        at = self.now + self.off
+        turn = take_turn(before, event, at, self.policy)
         if self.is_checked:
             check_turn(before, event, turn, self.policy)
-            the_turn_is_deterministic(before, event, self.now, self.policy, turn)
+            the_turn_is_deterministic(before, event, at, self.policy, turn)
         self.journal.extend(turn.entries)
         self.state = turn.state
         self.turns += 1
@@ -213,7 +216,7 @@ class World:
                 self.alerts.append((level, key, text))
 
     def _clock(self, asked_at: datetime) -> e.ClockReported:
-        return e.ClockReported(asked_at, self.now, self.now + self.skew)
+        return e.ClockReported(asked_at, self.now + self.off, self.now + self.skew)
 
     def _submit(self, approved: Approved) -> None:
         draft = approved.draft

@@ -15,7 +15,7 @@ from atlas_daemon.core.runs import Slot
 from atlas_daemon.core.sessions import NYSE
 from atlas_daemon.core.state import Halt, State
 from atlas_daemon.core.values import OpenOrder, Side, Symbol
-from atlas_daemon.doctor.asking import Known, NotKnown, not_known, put
+from atlas_daemon.doctor.asking import Known, NotKnown, not_known, one_line, put
 from atlas_daemon.doctor.look_disk import Modes, Room, modes_of, room_of, write_and_sync
 from atlas_daemon.doctor.look_machine import (
     Packages,
@@ -387,3 +387,7 @@ def test_the_red_ones_are_picked_out():
     found = [Finding("a", OK, ""), Finding("b", RED, ""), Finding("c", WARN, "")]
     assert [finding.check for finding in reds(found)] == ["b"]
     assert levels(found) == [OK, RED, WARN]
+
+
+def test_what_a_terminal_would_obey_is_spelled_out_in_a_finding():
+    assert one_line("two\n lines \x1b[31mred\x07") == "two lines \\x1b[31mred\\x07"

@@ -57,7 +57,7 @@ async def test_it_gets_the_daemons_keys_folders_and_file_and_little_else(child, 
         "here = os.path.dirname(sys.argv[0])\n"
         "told = {'environ': dict(os.environ), 'argv': sys.argv[1:]}\n"
         "open(os.path.join(here, 'told'), 'w').write(json.dumps(told))\n"
-        f"print({a_report()!r})"
+        f"print({a_report(FOUND)!r})"
     )
     source = {
         "PATH": os.environ["PATH"],
@@ -70,7 +70,7 @@ async def test_it_gets_the_daemons_keys_folders_and_file_and_little_else(child, 
         "AWS_SECRET": "of somebody else",
     }
     doctor = ChildDoctor(tmp_path / "atlas.toml", "http://127.0.0.1:1", environ=source)
-    assert await doctor.examine("rehearsal") == ()
+    assert await doctor.examine("rehearsal") == (FOUND,)
     told = json.loads((folder / "told").read_text())
     kept = {name for name in source if name in told["environ"]}
     assert kept == set(source) - {"NOTIFY_SOCKET", "WATCHDOG_USEC", "AWS_SECRET"}
@@ -140,6 +140,11 @@ async def test_one_that_cannot_start_is_told(monkeypatch):
 def test_what_is_no_report_is_told_as_such(out, complaints, code, said):
     with pytest.raises(DoctorError, match=said):
         read_report(out, complaints, code)
+
+
+def test_a_report_without_a_finding_is_none() -> None:
+    with pytest.raises(DoctorError, match="found nothing at all"):
+        read_report(a_report().encode(), b"", 0)
 
 
 def test_a_configuration_that_cannot_be_loaded_is_a_finding():

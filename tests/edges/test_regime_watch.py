@@ -97,5 +97,20 @@ def test_a_day_to_come_is_no_word(tmp_path) -> None:
     assert isinstance(failed, FetchFailed) and "a day to come" in failed.detail
 
 
+def test_a_file_that_goes_back_to_an_older_day_is_told_of_and_not_believed(tmp_path) -> None:
+    path = tmp_path / "regime.json"
+    write(path, "CRASH")
+    looks = Looks(path)
+    looks.look()
+    write(path, "TREND_BULL", "2027-01-28")
+    (failed,) = looks.look()
+    assert isinstance(failed, FetchFailed)
+    assert failed.detail.endswith("as_of 2027-01-28 is older than 2027-01-29, which it said before")
+    assert looks.look() == []
+    write(path, "TREND_BULL")
+    (word,) = looks.look()
+    assert word.regime is Regime.TREND_BULL
+
+
 def test_nothing_is_watched_where_no_file_speaks(tmp_path) -> None:
     assert list(RegimeWatch("jump_model").look(NOW, None)) == []

@@ -36,6 +36,8 @@ class Fires:
         self.schedule, self.born_at = a_schedule(), born_at
         self.jobs: dict[str, datetime] = {}
         self.all: list[JobFired] = []
+        self.at_birth = self.look(born_at)
+        self.all.clear()
 
     def look(self, now: datetime) -> list[str]:
         fired = list(self.schedule.look(now, self.jobs, self.born_at))
@@ -83,9 +85,14 @@ def test_s153_each_job_fires_at_new_yorks_moments_of_the_day(day, wanted, zone) 
     assert all(event.missed == 0 for event in fires.all)
 
 
-def test_a_fresh_install_has_missed_nothing() -> None:
+def test_a_fresh_install_has_missed_nothing_and_asks_for_the_regime_at_once() -> None:
     fires = Fires(at(MONDAY, 12, 0))
+    assert fires.at_birth == [jobs.REGIME_REFRESH]
+    assert fires.jobs == {jobs.REGIME_REFRESH: at(date(2024, 1, 26), 16, 20)}
     assert fires.look(at(MONDAY, 12, 0)) == []
+    at_the_close = Fires(at(MONDAY, 16, 10))  # its bars cannot be had yet
+    assert at_the_close.at_birth == []
+    assert at_the_close.look(at(MONDAY, 16, 20)) == [jobs.REGIME_REFRESH]
     assert list(a_schedule().look(at(MONDAY, 12, 0), {}, None)) == []
 
 

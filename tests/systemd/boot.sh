@@ -3,10 +3,13 @@
 # processes, network, host name and control groups, over a layer of memory on top of this machine's
 # files. Nothing here touches the machine itself. lab.py calls it; each step runs the next inside.
 #
-#   boot.sh groups DIR TTY   in a mount namespace of its own: make a control group, enter it
-#   boot.sh root DIR TTY     process 1 of the new namespaces: build the root, become systemd
+#   boot.sh groups DIR TTY [SOURCE PLACE]...   in a mount namespace of its own: make a control group
+#   boot.sh root DIR TTY [SOURCE PLACE]...     process 1 of the new namespaces: build the root, become
+#                                              systemd; each SOURCE is seen at PLACE
 set -euo pipefail
 step=$1 dir=$2 tty=$3
+shift 3
+seen=("$@")
 
 groups() {
   mkdir "$dir/groups"
@@ -19,7 +22,7 @@ groups() {
   grep -q '^0::.*/inside$' /proc/self/cgroup
   setpriv --pdeathsig KILL \
     unshare --cgroup --fork --kill-child --pid --mount --uts --ipc --net --propagation private \
-    bash "$0" root "$dir" "$tty" &
+    bash "$0" root "$dir" "$tty" "${seen[@]}" &
   # Whoever waits stands outside, where systemd does not find him.
   echo $$ > "$own/outside/cgroup.procs"
   wait $!
@@ -53,6 +56,12 @@ root() {
   ln -s /proc/self/fd "$root/dev/fd"
   touch "$root/dev/console"
   mount --bind "$tty" "$root/dev/console"
+
+  # From here, where they are still in sight: wherever they lie, below /tmp or in a mount of its own.
+  for ((at = 0; at < ${#seen[@]}; at += 2)); do
+    mkdir -p "$root${seen[at + 1]}"
+    mount --bind "${seen[at]}" "$root${seen[at + 1]}"
+  done
 
   hostname atlas-lab
   tr -d - < /proc/sys/kernel/random/uuid > "$root/etc/machine-id"

@@ -1,10 +1,12 @@
 """One lab for all of these tests, with the program installed in it as deploy/README.md says."""
 
+import compileall
 import os
 import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,20 +16,25 @@ from tests.systemd.lab import Lab, booted, why_not
 from tests.systemd.machine import PROGRAM, Machine
 
 ROOT = Path(__file__).parents[2]
+PYTHON, SITE = Path("/usr/local/lab/python"), Path("/usr/local/lab/site")
+"""Where the lab sees the interpreter and the packages of this one."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put these first: among several workers one takes all of them, and boots one lab.
+
+    Each worker begins with a run of neighbours, and others steal from its end.
+    """
     here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("systemd"))
+    items.sort(key=lambda item: here not in item.path.parents)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if why := why_not():
         pytest.skip(f"no systemd can be booted: {why}")
-    with booted(tmp_path_factory.mktemp("systemd")) as lab:
+    seen = {Path(sys.base_prefix): PYTHON, Path(sysconfig.get_path("purelib")): SITE}
+    with booted(tmp_path_factory.mktemp("systemd"), seen) as lab:
         _install(lab)
         yield lab
 
@@ -37,22 +44,18 @@ def _install(lab: Lab) -> None:
 
     Python comes from wherever this one is, often from below /root, which the units cannot see.
     """
-    python = Path("/usr/local/lab/python")
-    site = Path("/usr/local/lab/site")
-    for source, place in ((sys.base_prefix, python), (sysconfig.get_path("purelib"), site)):
-        lab.run("mkdir", "-p", place)
-        lab.run("mount", "--bind", source, place)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    lab.path("/etc/ld.so.conf.d/00-lab.conf").write_text(f"{python}/lib\n")
+    lab.path("/etc/ld.so.conf.d/00-lab.conf").write_text(f"{PYTHON}/lib\n")
     lab.run("ldconfig")  # its library's place is compiled into it, and is below /root as well
     packages = lab.path(f"/opt/atlas/.venv/lib/{version}/site-packages")
     packages.mkdir(parents=True)
     shutil.copytree(ROOT / "atlas_daemon", packages / "atlas_daemon")
-    (packages / "site.pth").write_text(f"{site}\n")
-    lab.path("/opt/atlas/.venv/pyvenv.cfg").write_text(f"home = {python}/bin\n")
+    compileall.compile_dir(packages, quiet=1, stripdir=lab.root, prependdir="/")  # as pip does
+    (packages / "site.pth").write_text(f"{SITE}\n")
+    lab.path("/opt/atlas/.venv/pyvenv.cfg").write_text(f"home = {PYTHON}/bin\n")
     programs = lab.path("/opt/atlas/.venv/bin")
     programs.mkdir()
-    (programs / "python").symlink_to(python / "bin" / version)
+    (programs / "python").symlink_to(PYTHON / "bin" / version)
     program = lab.path(PROGRAM)
     program.write_text(
         "#!/opt/atlas/.venv/bin/python\n"
@@ -68,7 +71,6 @@ def _install(lab: Lab) -> None:
 def machine(lab: Lab) -> Iterator[Machine]:
     """The lab with nothing configured, and nothing left in it afterwards."""
     machine = Machine(lab)
-    machine.clean()
     lab.forget()
     yield machine
     machine.clean()
@@ -81,8 +83,10 @@ def _said_why() -> None:
         sys.stderr.write(f"tests/systemd: skipped, no systemd can be booted here: {why}\n")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker(lab: Lab) -> Iterator[Broker]:
-    """A local broker in the lab's network, for tests that trade nothing."""
-    with lab.network(), a_broker() as broker:
+    """A local broker in the lab's network, weeks before a slot, for tests that trade nothing."""
+    with ExitStack() as stack:
+        with lab.network():  # not longer: the tests that follow in this process need ours
+            broker = stack.enter_context(a_broker(at="2026-01-06T10:00:00"))
         yield broker

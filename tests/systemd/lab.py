@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ BOOT = Path(__file__).with_name("boot.sh")
 PROGRAMS = ("bash", "unshare", "nsenter", "setpriv", "systemctl", "journalctl", "systemd-analyze")
 BOOT_S = 30.0
 PATIENCE_S = 20.0
-LOOK_EVERY_S = 0.05
+LOOK_EVERY_S = 0.1
+"""A look costs as much of a core as the daemon uses in a second."""
 CLONE_NEWNET = 0x40000000
 
 
@@ -118,8 +119,10 @@ class Lab:
 
 
 @contextmanager
-def booted(folder: Path) -> Iterator[Lab]:
+def booted(folder: Path, seen: Mapping[Path, Path]) -> Iterator[Lab]:
     """Boot a lab that keeps its mounts below `folder`; nothing of it is left afterwards.
+
+    `seen`: folders of this machine, each with its place in the lab.
 
     It ends with this process, however that ends.
     """
@@ -135,6 +138,7 @@ def booted(folder: Path) -> Iterator[Lab]:
             *("setpriv", "--pdeathsig", "KILL"),
             *("unshare", "--mount", "--propagation", "private", "--fork", "--kill-child"),
             *("bash", str(BOOT), "groups", str(place), os.ttyname(theirs)),
+            *(str(path) for pair in seen.items() for path in pair),
         ],
         stdin=subprocess.DEVNULL,
         stdout=theirs,

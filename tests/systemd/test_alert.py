@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.processes import Broker, a_broker, until
+from tests.e2e.processes import Broker, until
 from tests.systemd.machine import UNIT, Machine
 
 pytestmark = pytest.mark.e2e
@@ -45,15 +45,15 @@ def _rests(broker: Broker) -> None:
 
 
 def test_a_daemon_that_keeps_dying_is_told_of_and_its_orders_are_cancelled(
-    machine: Machine,
+    machine: Machine, broker: Broker
 ) -> None:
-    with machine.lab.network(), a_webhook() as (url, posted), a_broker() as broker:
+    with machine.lab.network(), a_webhook() as (url, posted):
         machine.at_broker(broker.url, foreign__orders="wait")
         # An address that nobody else may read: in no file that others can.
         environment = machine.lab.path("/etc/atlas/environment")
         environment.write_text(f"ATLAS_NOTIFY__WEBHOOK_URL={url}\n")
         environment.chmod(0o600)
-        machine.drop_in(StartLimitBurst="1")
+        machine.drop_in(StartLimitBurst="1", RestartSec="100ms")
         machine.start()
         _rests(broker)
         machine.kill("SIGKILL")
@@ -68,8 +68,10 @@ def test_a_daemon_that_keeps_dying_is_told_of_and_its_orders_are_cancelled(
     assert not machine.lab.path("/var/lib/private/atlas/HALTED").exists(), "no latch, no suspension"
 
 
-def test_a_wrong_configuration_is_told_of_and_no_order_is_touched(machine: Machine) -> None:
-    with machine.lab.network(), a_webhook() as (url, posted), a_broker() as broker:
+def test_a_wrong_configuration_is_told_of_and_no_order_is_touched(
+    machine: Machine, broker: Broker
+) -> None:
+    with machine.lab.network(), a_webhook() as (url, posted):
         machine.at_broker(broker.url, notify__webhook_url=url)
         _rests(broker)
         machine.lab.path("/var/lib/atlas").mkdir()  # somebody's folder, where the state should be
@@ -80,4 +82,5 @@ def test_a_wrong_configuration_is_told_of_and_no_order_is_touched(machine: Machi
         )
         machine.lab.until(ALERT, lambda p: p["ActiveState"] == "inactive")
         assert broker.open_orders() == 1
+        broker.ask("DELETE", "/v2/orders")
     assert [word for word in map(str, posted) if "atlas has failed (exit-code 78)" in word]

@@ -79,7 +79,7 @@ def test_the_install_notes_work_as_they_are_typed(bare: Machine) -> None:
     type_("Roll back")
     assert len({first, second, bare.process()}) == 3
     lab.until(UNIT, lambda p: p["StatusText"].startswith("halted; paper LARGE"))
-    assert lab.path("/var/lib/atlas-before.tar").exists()
+    assert lab.path("/var/lib/atlas-before.tar.gz").exists()
     type_("Remove it")
     assert typed.keys() == NEVER_TYPED
     assert not lab.path("/opt/atlas").exists()

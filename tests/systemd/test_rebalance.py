@@ -11,10 +11,12 @@ UNIVERSE = ["AAPL", "MSFT", "NVDA", "ORCL", "CSCO", "IBM", "INTC"]
 
 
 def test_the_demo_account_is_rebalanced_under_the_unit(machine: Machine) -> None:
-    with machine.lab.network(), a_broker() as broker:
+    hasty = "--speed", "10"  # so that the first look at the account takes no five seconds
+    with machine.lab.network(), a_broker(*hasty, at="2026-02-02T09:00:00") as broker:
         machine.at_broker(broker.url, strategy__universe=UNIVERSE, strategy__top_n=4)
         machine.start()
         machine.lab.until(UNIT, lambda p: p["StatusText"].startswith("waiting for 2026-02-02"))
+        broker.speed(1)
         broker.go_to(DUE)
         machine.lab.until(UNIT, lambda p: p["StatusText"].startswith(f"run {SLOT}"))
         machine.lab.until(UNIT, lambda p: p["StatusText"].startswith("waiting for 2026-08-03"))

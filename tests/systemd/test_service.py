@@ -92,6 +92,7 @@ def test_a_stop_sent_as_systemd_starts_it_holds_whether_it_killed_or_was_held_ba
     machine: Machine, broker: Broker
 ) -> None:
     machine.at_broker(broker.url)
+    machine.drop_in(RestartSec="100ms")
     machine.lab.systemctl("start", "--no-block", UNIT)
     machine.lab.until(UNIT, lambda p: p["MainPID"] != "0", "MainPID")
     machine.kill("SIGUSR1")  # mostly before there is a program: systemd still builds its room

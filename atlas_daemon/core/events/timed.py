@@ -92,5 +92,13 @@ class ClockDisputed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ClockStepped(Event):
+    """Our clock was set back so far that what is on record lies in the future."""
+
+    was: datetime
+    """What it said before."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClockAgreed(Event):
     """The clocks agree again."""

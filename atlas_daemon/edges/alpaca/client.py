@@ -40,8 +40,7 @@ from atlas_daemon.edges.alpaca.wire import Activity, CancelResult, Clock, OrderR
 T = TypeVar("T")
 
 NOT_FOUND_CODE = 40410000
-PAGE_MAX = 500
-ACTIVITIES_PAGE_MAX = 100
+PAGE_MAX, ACTIVITIES_PAGE_MAX = 500, 100
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -89,6 +88,7 @@ class AlpacaTradingClient:
             logger=self._logger,
             wall=wall,
         )
+        self.lookout = self._transport.lookout
 
     async def connect(self) -> bool:
         """Open the pooled session and prove the credentials; True, or an error of one line."""

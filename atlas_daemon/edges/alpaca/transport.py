@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import aiohttp
@@ -22,7 +23,6 @@ from atlas_daemon.edges.alpaca.faults import (
     NoVerdict,
     RateLimited,
     RateLimitedError,
-    RefusalKind,
     Refused,
     Unknown,
     Verdict,
@@ -30,6 +30,7 @@ from atlas_daemon.edges.alpaca.faults import (
     error_for,
     wait_of,
 )
+from atlas_daemon.edges.alpaca.lookout import Lookout, level_of
 from atlas_daemon.edges.alpaca.pool import CleanConnector, Gate, GatedRequest, asked_for
 from atlas_daemon.edges.alpaca.scalars import excerpt
 
@@ -51,8 +52,6 @@ HEADERS_READ = (
     "X-Atlas-Clock-Speed",
 )
 """The headers anybody here looks at, by the names they are read under (Alpaca's case varies)."""
-
-ORDINARY = {RefusalKind.NOT_FOUND, RefusalKind.NOT_CANCELABLE}
 
 OpenSession = Callable[[], aiohttp.ClientSession]
 SessionSource = aiohttp.ClientSession | OpenSession | None
@@ -94,22 +93,22 @@ class Transport:
         self._sleep = sleep
         self._logger = logger
         self._wall = wall
+        self.lookout = Lookout(logger, lambda: datetime.fromtimestamp(wall(), UTC))
 
     async def get(
         self, url: str, params: Mapping[str, str] | None, budget: RequestBudget
     ) -> Answer:
         """Ask; again after a network error, 5xx or 429. Raises the faults' errors."""
-        what = f"GET {url}"
         for delay_s in (*RETRY_S, None):
             await budget.acquire()
             verdict, answer = await self._exchange("GET", url, params, None, budget)
-            if answer is not None:
-                return answer
-            wait_s = _retry_wait(verdict, delay_s)
+            wait_s = None if answer is not None else _retry_wait(verdict, delay_s)
             if wait_s is None:
-                self._log_failure(what, verdict)
-                raise _error(what, verdict)
-            self._logger.warning("Retrying %s in %.1f s: %s", what, wait_s, _brief(verdict))
+                self.lookout.hears(url, verdict, _brief(verdict))
+                if answer is not None:
+                    return answer
+                raise _error(f"GET {url}", verdict)
+            self.lookout.retries(url, verdict, wait_s, _brief(verdict))
             await self._sleep(wait_s)
         raise AssertionError("the last try returns or raises")
 
@@ -139,7 +138,7 @@ class Transport:
         verdict, answer = await self._exchange(method, url, params, payload, budget, gate)
         if answer is not None:
             return answer
-        self._log_failure(what, verdict)
+        self._logger.log(level_of(verdict), "%s failed: %s", what, _brief(verdict))
         raise _error(what, verdict)
 
     async def close(self) -> None:
@@ -207,13 +206,6 @@ class Transport:
             until = {key: seen[key] for key in ("Date", "X-RateLimit-Reset") if key in seen}
             limit = _count(seen.get("X-RateLimit-Limit"))
             budget.heed(remaining, limit, wait_of(until, self._wall()))
-
-    def _log_failure(self, what: str, verdict: Verdict) -> None:
-        """By the handbook's standard: unanswered or refused is an error, 429 a warning."""
-        level = logging.WARNING if isinstance(verdict, RateLimited) else logging.ERROR
-        if isinstance(verdict, Refused) and verdict.kind in ORDINARY:
-            level = logging.DEBUG  # the answer to an ordinary question; whoever asked judges it
-        self._logger.log(level, "%s failed: %s", what, _brief(verdict))
 
 
 def open_session(idle_s: float = IDLE_S) -> aiohttp.ClientSession:

@@ -24,7 +24,7 @@ NAMES_MAX = 200
 A_KEY_MAX = 12
 """Messages about one key within `COOL_DOWN`; what is beyond is counted, unless critical and new."""
 SKEW = timedelta(minutes=5)
-"""A clock set back by more than this ends a cool-down."""
+"""A clock set back by more than this ends a cool-down, and a flood."""
 
 
 @dataclass(slots=True)
@@ -156,7 +156,7 @@ class Outbox:
 
     def _is_flood(self, news: Notice) -> bool:
         times = self.memory.sent_at.get(news.key, [])
-        recent = [at for at in times if at > news.at - COOL_DOWN]
+        recent = [at for at in times if news.at - COOL_DOWN < at <= news.at + SKEW]
         return len(recent) >= A_KEY_MAX
 
     def _remember(self, news: Notice, kept: Told | None, cool_down: timedelta) -> None:

@@ -94,7 +94,14 @@ def test_retry_after_is_honoured_in_seconds_and_as_a_date(tmp_path, status) -> N
     assert post.asked[1][2] >= START + timedelta(minutes=25)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-5", "nan", "1e999", "Mon, 99 Feb"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "soon", "-5", "nan", "1e999", "Mon, 99 Feb"),
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2027 00:00:00 +9999999999999999999",
+    ],
+)
 def test_a_retry_after_that_is_none_is_passed_over(tmp_path, text) -> None:
     post, after_s = play(one_alert(tmp_path, (429, {"Retry-After": text}), wait_s=4000))
     assert len(post.taken) == 1

@@ -36,13 +36,14 @@ def test_it_is_given_at_once_and_every_few_minutes() -> None:
 
 
 def test_an_address_that_fails_is_asked_again_soon_and_the_pace_is_kept(caplog) -> None:
+    caplog.set_level("INFO", "Notify")
     post, heart = play(beating("/ping/abc", 500, 500, None, 404, 404, 404, seconds=700))
     at = [when - START for _, _, when in post.asked]
     soon = timedelta(seconds=AGAIN_S)
     assert at[:3] == [timedelta(0), soon, 2 * soon]
     assert round(at[3].total_seconds()) == 300
     assert heart.why == ""
-    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert [r.levelname for r in caplog.records] == ["WARNING", "INFO"]
     assert "/ping/" not in caplog.text
 
 

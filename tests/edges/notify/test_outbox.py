@@ -156,6 +156,16 @@ def test_a_clock_set_back_silences_nothing_for_long() -> None:
     assert deliver(outbox) == ["halted"]
 
 
+def test_a_flood_before_the_clock_was_set_back_silences_nothing() -> None:
+    outbox = Outbox(Memory())
+    later = START + timedelta(days=365)
+    for n in range(20):
+        outbox.take(notice(n + 1, f"later {n}", "warning", at=later))
+    deliver(outbox)
+    outbox.take(notice(30, "now", "warning", at=START))
+    assert texts(outbox) == ["now"]
+
+
 def test_too_many_to_keep_are_counted_and_the_critical_stay() -> None:
     outbox = Outbox(Memory())
     outbox.take(notice(0, "the first", "critical"))

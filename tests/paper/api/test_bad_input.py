@@ -28,7 +28,7 @@ def no_traceback(caplog, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-async def said(client: Client, sent: bytes, *, within_s: float = 5.0) -> bytes:
+async def said(client: Client, sent: bytes, *, within_s: float = 30.0) -> bytes:
     """Send bytes, and read until the broker hangs up."""
     reader, writer = await asyncio.open_connection("127.0.0.1", client.broker.port)
     try:
