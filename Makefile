@@ -63,6 +63,8 @@ check: $(STAMP)
 # below the floors. What the second runs through is reached by the first too. Both wait at times, and
 # a worker more than there are cores works meanwhile.
 UNMEASURED := tests/simulation tests/fuzz tests/e2e tests/bench tests/conformance tests/systemd \
+  tests/house tests/paper/exchange/test_conservation.py tests/paper/exchange/test_hours.py \
+  tests/rehearsal/test_historical.py tests/strategy/test_regime_on_real_markets.py \
   tests/core/test_properties.py tests/core/test_storms.py tests/core/test_scenarios_flow.py \
   tests/core/test_five_years.py tests/test_dark_broker.py tests/test_stops.py
 WORKERS_AND_ONE = -n $$(($$($(PYTHON) -c 'import os; print(os.cpu_count())') + 1))

@@ -17,7 +17,8 @@ from tests.systemd.machine import PROGRAM, Machine
 
 ROOT = Path(__file__).parents[2]
 PYTHON, SITE = Path("/usr/local/lab/python"), Path("/usr/local/lab/site")
-"""Where the lab sees the interpreter and the packages of this one."""
+CHECKOUT = Path("/usr/local/lab/checkout")
+"""Where the lab sees the interpreter, the packages and the checkout of this one."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,7 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if why := why_not():
         pytest.skip(f"no systemd can be booted: {why}")
-    seen = {Path(sys.base_prefix): PYTHON, Path(sysconfig.get_path("purelib")): SITE}
+    site = Path(sysconfig.get_path("purelib"))
+    seen = {Path(sys.base_prefix): PYTHON, site: SITE, ROOT: CHECKOUT}
     with booted(tmp_path_factory.mktemp("systemd"), seen) as lab:
         _install(lab)
         yield lab

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.systemd.conftest import ROOT
+from tests.systemd.conftest import CHECKOUT, ROOT
 from tests.systemd.machine import KEY_ID, SECRET, UNIT, Machine
 
 pytestmark = pytest.mark.e2e
@@ -50,7 +50,7 @@ def bare(machine: Machine) -> Iterator[Machine]:
         "sh",
         "-c",
         f"rm -rf /opt/atlas /usr/bin/lab /usr/local/bin/atlasd /etc/systemd/system/atlas*; "
-        f"mv /opt/kept /opt/atlas; cp {ROOT}/atlas.service {ROOT}/deploy/*.service "
+        f"mv /opt/kept /opt/atlas; cp {CHECKOUT}/atlas.service {CHECKOUT}/deploy/*.service "
         "/etc/systemd/system/; systemctl daemon-reload",
     )
 
@@ -60,7 +60,7 @@ def test_the_install_notes_work_as_they_are_typed(bare: Machine) -> None:
 
     def type_(section: str, answers: str = "") -> str:
         path = "PATH=/usr/bin/lab:/usr/local/bin:/usr/bin:/bin"
-        script = f"set -eu; cd {ROOT}; {typed.pop(section)}"
+        script = f"set -eu; cd {CHECKOUT}; {typed.pop(section)}"
         return str(lab.run("env", path, "bash", "-c", script, input=answers, stdin=None).stdout)
 
     type_("Install", f"{KEY_ID}\n{SECRET}\n")
