@@ -11,7 +11,7 @@ from tests.simulation.campaign import campaign, lines, story
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-KILLS = 25
+KILLS = 18
 
 
 def test_s142_real_processes_killed_at_any_moment_end_at_their_targets(

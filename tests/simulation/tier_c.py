@@ -122,6 +122,7 @@ class Story:
             self._broker.speed(SPEED if is_planned else SPEED_PLANNING)
         self._phase, self._born_seq = "starting", self._seq
         self._is_ending = self._is_struck = False
+        self._daemon = None  # what the last one's connections still say strikes nobody
         self._blow = self._next_blow()
         mishap, mishap_at = (draw.choice(MISHAPS), draw.randint(1, 40)) if self._is_due else ("", 0)
         self._misbehave()
@@ -189,7 +190,7 @@ class Story:
             if not self._is_written(words.client_order_id):
                 self._breach(f"{words.client_order_id} left before it was written")
         blow = self._blow
-        if blow is None or blow.kind is not words.kind or self._is_struck:
+        if blow is None or self._daemon is None or blow.kind is not words.kind or self._is_struck:
             return True
         blow.nth -= 1
         if blow.nth:
