@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas_daemon.app import Daemon, World
+from atlas_daemon.config import Settings
 from atlas_daemon.core import events as e
 from atlas_daemon.core.brain import SignalsAnswer
 from atlas_daemon.core.values import Pick, Regime, Symbol
@@ -146,7 +147,9 @@ async def a_broker(
 
 
 @asynccontextmanager
-async def a_desk(folder: Path, broker: Client, **settings: object) -> AsyncIterator[Scene]:
+async def living(
+    settings: Settings, broker: Client, *, has_doors: bool = False
+) -> AsyncIterator[Scene]:
     """The daemon, running, and ended with the block."""
     wish = Wish()
     world = World(
@@ -155,9 +158,9 @@ async def a_desk(folder: Path, broker: Client, **settings: object) -> AsyncItera
         tick_s=0.01,
         brain=wish,
         clock=BrokersTime(broker),
-        has_doors=False,
+        has_doors=has_doors,
     )
-    daemon = a_daemon(settings_at(folder, broker.broker.url, **settings), world)
+    daemon = a_daemon(settings, world)
     await daemon.open()
     scene = Scene(broker, daemon, wish)
     daemon.subscribe(lambda entries: scene.events.extend(x.event for x in entries))
@@ -168,6 +171,12 @@ async def a_desk(folder: Path, broker: Client, **settings: object) -> AsyncItera
         daemon.stop("the test")
         async with asyncio.timeout(PATIENCE_S):
             await task
+
+
+@asynccontextmanager
+async def a_desk(folder: Path, broker: Client, **settings: object) -> AsyncIterator[Scene]:
+    async with living(settings_at(folder, broker.broker.url, **settings), broker) as scene:
+        yield scene
 
 
 @asynccontextmanager

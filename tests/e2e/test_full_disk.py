@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from atlas_daemon.app import Daemon, World
-from atlas_daemon.config import load_credentials
 from atlas_daemon.core import events as e
-from tests.e2e.one_process import PATIENCE_S, BrokersTime, Scene, Wish, a_broker
+from tests.e2e.one_process import Scene, a_broker, living
 from tests.test_app import settings_at
 
 CHUNK = b"\0" * 65536
@@ -63,26 +61,8 @@ async def a_scene_on(state: Path, logs: Path, base: Path) -> AsyncIterator[Scene
         settings = settings_at(
             base, broker.broker.url, paths__state_dir=str(state), paths__log_dir=str(logs)
         )
-        wish = Wish()
-        world = World(
-            console=False,
-            environ={},
-            tick_s=0.01,
-            brain=wish,
-            clock=BrokersTime(broker),
-            has_doors=False,
-        )
-        daemon = Daemon(settings, load_credentials(settings, {}), world)
-        await daemon.open()
-        scene = Scene(broker, daemon, wish)
-        daemon.subscribe(lambda entries: scene.events.extend(x.event for x in entries))
-        task = asyncio.create_task(daemon.run())
-        try:
+        async with living(settings, broker) as scene:
             yield scene
-        finally:
-            daemon.stop("the test")
-            async with asyncio.timeout(PATIENCE_S):
-                await task
 
 
 async def later(scene: Scene, seconds: int) -> None:

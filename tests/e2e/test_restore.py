@@ -15,13 +15,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from atlas_daemon.app import Daemon, World
 from atlas_daemon.cli.commands import register
-from atlas_daemon.config import load_credentials, load_settings
+from atlas_daemon.config import load_settings
 from atlas_daemon.core import events as e
 from atlas_daemon.core.values import Mode
 from atlas_daemon.journal import Journal
-from tests.e2e.one_process import PATIENCE_S, BrokersTime, Scene, Wish, a_broker
+from tests.e2e.one_process import Scene, a_broker, living
 from tests.e2e.test_while_it_runs import TOML, beside
 from tests.paper.sockets import Client
 
@@ -42,26 +41,8 @@ class House:
     async def daemon(self) -> AsyncIterator[Scene]:
         environ = {"HOME": str(self.folder)}
         settings = load_settings(self.config, environ=environ, cwd=self.folder)
-        wish = Wish()
-        world = World(
-            console=False,
-            environ={},
-            tick_s=0.01,
-            brain=wish,
-            clock=BrokersTime(self.broker),
-            has_doors=False,
-        )
-        daemon = Daemon(settings, load_credentials(settings, {}), world)
-        await daemon.open()
-        scene = Scene(self.broker, daemon, wish)
-        daemon.subscribe(lambda entries: scene.events.extend(x.event for x in entries))
-        task = asyncio.create_task(daemon.run())
-        try:
+        async with living(settings, self.broker) as scene:
             yield scene
-        finally:
-            daemon.stop("the test")
-            async with asyncio.timeout(PATIENCE_S):
-                await task
 
     async def command(self, scene: Scene | None, *words: str) -> Any:
         """Run a command beside the daemon; return its JSON, or raise with what it said."""

@@ -10,13 +10,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from atlas_daemon.app import Daemon, World
 from atlas_daemon.cli.commands import register
-from atlas_daemon.config import load_credentials, load_settings
+from atlas_daemon.config import load_settings
 from atlas_daemon.control import ControlError, ask, follow
 from atlas_daemon.control.requests import ANSWERS
 from atlas_daemon.core import events as e
-from tests.e2e.one_process import PATIENCE_S, BrokersTime, Scene, Wish, a_broker
+from tests.e2e.one_process import Scene, a_broker, living
 
 TOML = """
 [account]
@@ -53,21 +52,10 @@ async def a_house(folder: Path) -> AsyncIterator[tuple[Scene, Path]]:
         path.write_text(TOML.format(url=broker.broker.url))
         environ = {"HOME": str(folder)}
         settings = load_settings(path, environ=environ, cwd=folder)
-        clock, wish = BrokersTime(broker), Wish()
-        world = World(console=False, environ={}, tick_s=0.01, brain=wish, clock=clock)
-        daemon = Daemon(settings, load_credentials(settings, {}), world)
-        await daemon.open()
-        scene = Scene(broker, daemon, wish)
-        daemon.subscribe(lambda entries: scene.events.extend(x.event for x in entries))
-        task = asyncio.create_task(daemon.run())
-        try:
+        async with living(settings, broker, has_doors=True) as scene:
             scene.trading("AAA", is_halted=True)
             await scene.until(lambda: scene.has_order("buy-AAA"))
             yield scene, path
-        finally:
-            daemon.stop("the test")
-            async with asyncio.timeout(PATIENCE_S):
-                await task
 
 
 async def beside(scene: Scene, call: Callable[[], Any]) -> Any:
