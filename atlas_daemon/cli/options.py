@@ -6,6 +6,7 @@ No command lives here; nothing heavy is imported here.
 import os
 import sys
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -13,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from atlas_daemon.config import Settings, load_settings
-from atlas_daemon.core.errors import AtlasError, BugError
+from atlas_daemon.core.errors import AtlasError, BugError, UsageError
 
 ConfigOption = Annotated[
     Path | None,
@@ -46,6 +47,16 @@ def settings_for(config: Path | None, overrides: Mapping[str, object] | None = N
 def label_of(settings: Settings) -> str:
     """Return the account's name with its world: `[PAPER] LARGE`."""
     return f"[{settings.account.mode.upper()}] {settings.account.name}"
+
+
+def day_of_option(option: str, text: str) -> date:
+    """Return a day given as YYYY-MM-DD. Raises UsageError naming the option."""
+    try:
+        if len(text) != len("2024-02-01"):  # the standard has other spellings: one is enough
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option}: {text!r} is not a date (as 2024-02-01)") from None
 
 
 def fail(error: AtlasError) -> typer.Exit:

@@ -11,11 +11,12 @@ import typer
 from atlas_daemon.cli.options import (
     ConfigOption,
     JsonOption,
+    day_of_option,
     label_of,
     plain_errors,
     settings_for,
 )
-from atlas_daemon.cli.reading import ask_or_read, day_of_option, entries_of
+from atlas_daemon.cli.reading import ask_or_read, entries_of
 from atlas_daemon.cli.status_text import order_lines, table
 from atlas_daemon.config import Settings
 from atlas_daemon.core.moments import new_york_day
@@ -59,7 +60,7 @@ def trades(
     config: ConfigOption = None,
 ) -> None:
     """List the fills on record: the FILL rows of the trades files, from the journal."""
-    day = day_of_option("--date", on)
+    day = None if on is None else day_of_option("--date", on)
     settings = settings_for(config)
     found = list(fills(settings, day))
     if as_json:

@@ -16,6 +16,7 @@ import typer
 from atlas_daemon.cli.options import (
     ConfigOption,
     JsonOption,
+    day_of_option,
     label_of,
     plain_errors,
     settings_for,
@@ -106,7 +107,7 @@ def read_options(
     if date_ is None and (holdings is not None or cash is not None):
         raise UsageError("--holdings and --cash make up an account for a --date: give that too")
     return Wanted(
-        day=None if date_ is None else _day(date_),
+        day=None if date_ is None else day_of_option("--date", date_),
         universe=universe,
         top_n=top_n,
         regime=None if regime is None else Regime(regime),
@@ -251,15 +252,6 @@ async def _signals(
             text = f"{error} (or give --regime for this dry run)"
             raise SignalsError(text, error.kind) from error
         raise
-
-
-def _day(text: str) -> date:
-    try:
-        if len(text) != len("2024-02-01"):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--date: {text!r} is not a date (as 2024-02-01)") from None
 
 
 def _cash(text: str) -> Decimal:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from atlas_daemon.config import Settings
 from atlas_daemon.control import NoDaemonError, ask
-from atlas_daemon.core.errors import AtlasError, UsageError
+from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.events import Entry
 from atlas_daemon.core.evolve import evolve
 from atlas_daemon.core.policy import Policy
@@ -51,13 +51,3 @@ def ask_or_read(
         )
         now = datetime.now(UTC)
         return Answer(view_of(state, settings.policy(), max(now, state.now)), note)
-
-
-def day_of_option(option: str, text: str | None) -> date | None:
-    """Return a day given as YYYY-MM-DD. Raises UsageError naming the option."""
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option}: {text!r} is not a day (YYYY-MM-DD)") from None

@@ -13,6 +13,7 @@ import typer
 from atlas_daemon.cli.options import (
     ConfigOption,
     JsonOption,
+    day_of_option,
     label_of,
     plain_errors,
     settings_for,
@@ -109,7 +110,7 @@ def history(
             f"regime.source is {settings.regime.source}: only {MODEL} has a history of its own"
         )
     last = _session("--to", to)
-    first = last - timedelta(days=HISTORY_DAYS) if from_ is None else _day("--from", from_)
+    first = last - timedelta(days=HISTORY_DAYS) if from_ is None else day_of_option("--from", from_)
     if first > last:
         raise UsageError(f"--from {first} is after --to {last}")
     from atlas_daemon.cli import regime_picture, regime_view
@@ -299,20 +300,11 @@ def _session(option: str, text: str | None) -> date:
     newest = NYSE.last_completed(datetime.now(UTC) - FEED_DELAY).day
     if text is None:
         return newest
-    day = _day(option, text)
+    day = day_of_option(option, text)
     session = day if NYSE.is_session(day) else NYSE.session_before(day).day
     if session > newest:
         raise UsageError(f"{option}: the session of {session} is not over; newest is {newest}")
     return session
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        if len(text) != len("2024-02-01"):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option}: {text!r} is not a date (as 2024-02-01)") from None
 
 
 def _since(label: Regime, first: date, sessions: int) -> dict[str, Any]:

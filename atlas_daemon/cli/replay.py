@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_daemon.cli.options import ConfigOption, JsonOption, plain_errors, settings_for
+from atlas_daemon.cli.options import (
+    ConfigOption,
+    JsonOption,
+    day_of_option,
+    plain_errors,
+    settings_for,
+)
 from atlas_daemon.cli.paper_setup import amount_of
 from atlas_daemon.config import Settings
 from atlas_daemon.core.errors import AtlasError, UsageError
@@ -89,8 +95,8 @@ def replay(
     if png is not None:
         picture.refuse_undrawable(png)
     wanted = Wanted(
-        first=_day("--from", first),
-        last=_day("--to", last),
+        first=None if first is None else day_of_option("--from", first),
+        last=None if last is None else day_of_option("--to", last),
         cash=_cash(cash),
         seed=seed,
         benchmark=_file("--benchmark", benchmark),
@@ -206,17 +212,6 @@ def _tell(
     from atlas_daemon.cli.replay_view import print_replay
 
     print_replay(document, folder, page, png)
-
-
-def _day(option: str, text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        if len(text) != len("2024-02-01"):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option}: {text!r} is not a date (as 2024-02-01)") from None
 
 
 def _file(option: str, text: str | None) -> Path | None:
