@@ -25,13 +25,16 @@ from atlas_daemon.assembly import (
 from atlas_daemon.bus import Bus, Committed, bug_in
 from atlas_daemon.claim import AccountClaim
 from atlas_daemon.config import Credentials, Settings, refuse_unavailable
+from atlas_daemon.config.digests import code_digest, sections_digest
 from atlas_daemon.control.server import ControlServer
 from atlas_daemon.core import effects as fx
 from atlas_daemon.core import events as e
+from atlas_daemon.core.certificate import why_uncertified
 from atlas_daemon.core.errors import ConfigError
 from atlas_daemon.core.runs import is_flatten_sell
 from atlas_daemon.core.values import Approved, Regime
 from atlas_daemon.core.views import stands_elsewhere
+from atlas_daemon.dashboard.chronicle import Chronicle
 from atlas_daemon.dashboard.meter import Meter
 from atlas_daemon.dashboard.server import Dashboard
 from atlas_daemon.edges.alpaca.stream import StreamNews
@@ -44,6 +47,7 @@ from atlas_daemon.edges.stream_news import events_of
 from atlas_daemon.edges.systemd import Notifier, more_time
 from atlas_daemon.edges.watchdog import Watchdog
 from atlas_daemon.outlet import Fence, Outlet
+from atlas_daemon.promoter.certificate_watch import CertificateWatch
 from atlas_daemon.reception import Reception
 from atlas_daemon.records import LogKeeper, Recorder
 from atlas_daemon.reloader import Reloaded, Reloader
@@ -93,6 +97,7 @@ class Daemon(Reception):
         self._claim.take()
         self._exits.callback(self._claim.release)
         self._client = make_client(settings, self._credentials, self._world)
+        self._client.pinned = lambda: self._claim.number
         self._exits.push_async_callback(self._client.close)
         self._clock = await make_clock(settings, self._world, self._client)
         self._journal = journal = self._claim.open_journal(self._world.connect, self._clock.now)
@@ -101,13 +106,15 @@ class Daemon(Reception):
         self._records = make_records(settings, self._credentials, self._world, self._clock)
         self._exits.callback(self._records.release)
         self._recorder = Recorder(self._records, slippage_warn_pct=settings.risk.slippage_warn_pct)
+        self.chronicle = Chronicle()
+        told = self.chronicle.rebuilding(self._recorder.rebuilding(journal.read()))
         self._bus = Bus(
             journal=journal,
             latch=self._latch,
             clock=self._clock,
             policy=settings.policy(),
             run_effect=self._begin,
-            entries=self._notifier.while_reading(self._recorder.rebuilding(journal.read())),
+            entries=self._notifier.while_reading(told),
         )
         self._bus.watch(self._on_committed)
         self._bus.meter = self.meter = Meter(asyncio.get_running_loop().time)
@@ -116,6 +123,7 @@ class Daemon(Reception):
         )
         self._schedule = Schedule(lambda: self._bus.policy)
         self._regime_watch = RegimeWatch(settings.regime.source)
+        self._certificate = CertificateWatch(settings, self._credentials.secret)
         self._reloader = Reloader(settings, self._bus, self._put_in_force)
         self._quotes = LatestQuotes(self._client, feed=settings.data.quotes_feed)
         self._teller = Teller(
@@ -195,6 +203,7 @@ class Daemon(Reception):
         fence = Fence(
             is_stopped=self._is_stopped,
             is_crash=self._is_crash,
+            why_uncertified=self._why_uncertified,
             latch=self._latch,
             now=self._clock.now,
             is_flatten=self._is_flatten,
@@ -212,6 +221,8 @@ class Daemon(Reception):
             doctor=self._world.doctor,
             reporter=self._world.reporter or self._teller,
             log_keeper=self._world.log_keeper or LogKeeper(self.settings.log_dir),
+            # The kind alone: "file:PATH" is what names the word of the watched file itself.
+            regime_source=lambda: self.settings.regime.source.partition(":")[0],
         )
 
     async def _serve(self) -> None:
@@ -223,7 +234,7 @@ class Daemon(Reception):
         control = ControlServer(self, self.settings.control_socket_path)
         await control.start()
         self._exits.push_async_callback(control.stop)
-        dashboard = Dashboard(self)
+        dashboard = Dashboard(self, self._credentials.dashboard_token)
         self.url = await dashboard.start()
         self._exits.push_async_callback(dashboard.stop)
 
@@ -245,8 +256,12 @@ class Daemon(Reception):
                 account_number=self._claim.number,
                 config_digest=settings.digest(),
                 is_latched=self._latch.is_on(),
+                code_digest=code_digest(),
+                sections_digest=sections_digest(settings),
             )
         )
+        for word in self._certificate.look(self._clock.now(), None):
+            self._bus.hear(word)
 
     async def _beat(self) -> None:
         while True:
@@ -259,10 +274,11 @@ class Daemon(Reception):
             self._bus.hear(e.Ticked())
 
     def _due(self) -> Iterator[e.Event]:
-        """Yield the jobs whose moment has come, and what the regime's file says anew."""
+        """Yield the jobs whose moment has come, and what regime file and certificate say anew."""
         now, state = self._clock.now(), self._bus.state
         yield from self._schedule.look(now, state.jobs, state.born_at)
         yield from self._regime_watch.look(now, state.outlook.file_word)
+        yield from self._certificate.look(now, state.figures.certificate)
 
     def _on_hup(self) -> None:
         with contextlib.suppress(ConfigError):  # told and on record; what is in force stays so
@@ -279,6 +295,9 @@ class Daemon(Reception):
         self._recorder.slippage_warn_pct = settings.risk.slippage_warn_pct
         self._quotes.feed = settings.data.quotes_feed
         self._teller.follow(settings)
+        self._certificate.follow(settings)
+        for word in self._certificate.look(self._clock.now(), self._bus.state.figures.certificate):
+            self._bus.hear(word)
 
     def _on_stream(self, news: StreamNews) -> None:
         for event in events_of(news):
@@ -296,6 +315,7 @@ class Daemon(Reception):
             return
         self.meter.on_turn(committed.turn, committed.before)
         self._recorder.on_turn(entries)
+        self.chronicle.on_turn(entries)
         self._teller.on_turn(entries)
         for subscriber in tuple(self._subscribers):
             subscriber(entries)
@@ -317,6 +337,9 @@ class Daemon(Reception):
     def _is_crash(self) -> bool:
         regime = self._bus.state.regime
         return regime is not None and regime.regime is Regime.CRASH
+
+    def _why_uncertified(self) -> str:
+        return why_uncertified(self._bus.state, self._bus.policy, self._clock.now())
 
     def _is_flatten(self, approved: Approved) -> bool:
         return not self._shutdown_by and is_flatten_sell(self._bus.state, approved.draft)

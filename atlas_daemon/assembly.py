@@ -13,10 +13,11 @@ from functools import partial
 from typing import TextIO, cast
 
 from atlas_daemon.config import Credentials, Settings
+from atlas_daemon.config.digests import code_digest
 from atlas_daemon.core.brain import SignalsRequest
 from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.values import AccountMode
-from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
+from atlas_daemon.edges.alpaca.pinned import PinnedClient
 from atlas_daemon.edges.alpaca.stream import StreamNews, TradeStream
 from atlas_daemon.edges.alpaca.transport import OpenSession, open_session
 from atlas_daemon.edges.brain import ChildBrain
@@ -65,11 +66,12 @@ def account_label(settings: Settings) -> str:
     return f"[{settings.account.mode.upper()}] {settings.account.name}"
 
 
-def make_client(settings: Settings, credentials: Credentials, world: World) -> AlpacaTradingClient:
+def make_client(settings: Settings, credentials: Credentials, world: World) -> PinnedClient:
     """Return the trading client of the account."""
     clock = world.clock or SystemClock()
-    return AlpacaTradingClient(
+    return PinnedClient(
         settings.account.name,
+        pinned=lambda: settings.account.number,
         key_id=credentials.key_id,
         secret=credentials.secret,
         trading_url=settings.broker.trading_url,
@@ -79,7 +81,7 @@ def make_client(settings: Settings, credentials: Credentials, world: World) -> A
     )
 
 
-async def make_clock(settings: Settings, world: World, client: AlpacaTradingClient) -> ClockPort:
+async def make_clock(settings: Settings, world: World, client: PinnedClient) -> ClockPort:
     """Return the clock; a local broker's own, which must be asked first.
 
     Raises AtlasError where that one does not answer.
@@ -134,7 +136,8 @@ def make_brain(
     def question(signal_day: date, held: tuple[str, ...], asked_at: datetime) -> SignalsRequest:
         return signals_request(in_force(), signal_day, held, asked_at, keeps_labels=True)
 
-    return ChildBrain(question, credentials.key_id, credentials.secret, environ=environ)
+    key_id, secret, code = credentials.key_id, credentials.secret, code_digest()
+    return ChildBrain(question, key_id, secret, environ=environ, code=code)
 
 
 def make_stream(

@@ -5,15 +5,20 @@ the journal says.
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 
 from atlas_daemon.config import Settings
+from atlas_daemon.core.errors import AtlasError, ConfigError
 from atlas_daemon.edges.folders import make_folder
 from atlas_daemon.edges.latch import LatchFile
 from atlas_daemon.edges.lock import AccountLock
-from atlas_daemon.journal import Journal, JournalFullError
+from atlas_daemon.journal import Journal, JournalError, JournalFullError
+
+OWNER_NAME = "ACCOUNT"
+"""In the log folder: whose files these are. The trades files have no column for it."""
 
 
 class AccountClaim:
@@ -38,7 +43,11 @@ class AccountClaim:
     def open_journal(
         self, connect: Callable[..., sqlite3.Connection], now: Callable[[], datetime]
     ) -> Journal:
-        """Open the journal and tie it to the account. Raises JournalError."""
+        """Open the journal and tie it, and the log folder, to the account.
+
+        Raises JournalError, ConfigError. The log folder is one account's, as each start puts the
+        day's trades file right anew.
+        """
         settings = self._settings
         self.journal = Journal.open(
             settings.journal_path,
@@ -47,13 +56,18 @@ class AccountClaim:
             connect=connect,
             now=now,
         )
-        self.name(self.number)
+        try:
+            self.name(self.number)
+            claim_log_folder(settings)
+        except AtlasError:
+            self.journal.close()
+            raise
         return self.journal
 
     @property
     def number(self) -> str:
         """The account's number; empty until somebody has named it."""
-        return self._settings.account.number or self.journal.account()[2]
+        return self._settings.account.number or self._named or self.journal.account()[2]
 
     def name(self, number: str) -> None:
         """Tie all three to the account's number. Raises JournalError where theirs is another."""
@@ -67,3 +81,58 @@ class AccountClaim:
     def release(self) -> None:
         """Let go of the account."""
         self._lock.release()
+
+
+def claim_log_folder(settings: Settings) -> None:
+    """Write into the log folder whose it is. Raises ConfigError where it is another account's."""
+    path = settings.log_dir / OWNER_NAME
+    ours = f"[{settings.account.mode.upper()}] {settings.account.name}"
+    try:
+        theirs = path.read_text("utf-8", "replace").strip()
+    except OSError:
+        theirs = ""
+    if theirs and theirs != ours:
+        raise ConfigError(
+            f"paths.log_dir {settings.log_dir} has the files of {theirs[:80]!r}, and this is "
+            f"{ours}: give this one a folder of its own"
+        )
+    if not theirs:
+        with contextlib.suppress(OSError):  # a full disk: it is written at the next start
+            path.write_text(f"{ours}\n", "utf-8")
+
+
+def refuse_foreign_folder(settings: Settings) -> None:
+    """Raise ConfigError where the state folder is another account's: of a mode, name or number.
+
+    A journal that cannot be read says nothing here; who needs it says so.
+    """
+    if not os.path.exists(settings.journal_path):  # noqa: PTH110  (no right to look is no journal)
+        return
+    try:
+        with Journal.open_readonly(settings.journal_path) as journal:
+            mode, name, number = journal.account()
+    except JournalError:
+        return
+    account = settings.account
+    pinned = account.number or number
+    if (mode, name) != (account.mode, account.name) or number not in ("", pinned):
+        raise ConfigError(
+            f"paths.state_dir {settings.state_dir} belongs to account {number or '(no number)'} "
+            f"({mode}-{name}), and the configuration is of {account.number or '(no number)'} "
+            f"({account.mode}-{account.name})"
+        )
+
+
+def refuse_foreign_number(settings: Settings, told: str) -> None:
+    """Raise ConfigError where the keys open (`told`) another account than the pinned one.
+
+    Pinned by the configuration, else by the journal of the state folder.
+    """
+    pinned, where = settings.account.number, f"account.number ({settings.origin('account.number')})"
+    if not pinned and os.path.exists(settings.journal_path):  # noqa: PTH110
+        with Journal.open_readonly(settings.journal_path) as journal:
+            pinned, where = journal.account()[2], f"the journal in {settings.state_dir}"
+    if pinned and pinned != told:
+        raise ConfigError(
+            f"the keys open account {told or '(no number)'}, and {where} says {pinned}"
+        )

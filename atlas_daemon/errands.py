@@ -21,7 +21,7 @@ from atlas_daemon.core.values import Symbol
 from atlas_daemon.ports import BrainPort, ClockPort, DoctorPort, LogKeeperPort, ReporterPort
 
 WORKER = "worker"
-"""What the child's answers name as their source."""
+"""What the child's answers name as their source where nobody says which one it reads."""
 
 Hear = Callable[[e.Event], None]
 Errand = fx.ComputeSignals | fx.RefreshRegime | fx.RunDoctor | fx.SendDailyReport | fx.KeepLogs
@@ -56,7 +56,9 @@ class Errands:
         log_keeper: LogKeeperPort,
         clock: ClockPort,
         hear: Hear,
+        regime_source: Callable[[], str] = lambda: WORKER,
     ) -> None:
+        self._regime_source = regime_source
         self.brain = brain
         self._doctor = doctor
         self._reporter, self._log_keeper = reporter, log_keeper
@@ -94,7 +96,7 @@ class Errands:
         except SignalsError as error:
             self._hear(e.FetchFailed("signals", str(error)))
         else:
-            self._hear(signals_reported(answer))
+            self._hear(signals_reported(answer, self._regime_source()))
 
     async def _refresh(self, effect: fx.RefreshRegime) -> None:
         """Both where both can be had, else the regime alone: targets of a file are of one day."""
@@ -107,12 +109,12 @@ class Errands:
             except SignalsError as error:
                 self._hear(e.FetchFailed("regime", str(error)))
                 return
-            self._hear(regime_reported(alone))
+            self._hear(regime_reported(alone, self._regime_source()))
             return
-        self._hear(signals_reported(answer))
+        self._hear(signals_reported(answer, self._regime_source()))
 
 
-def signals_reported(answer: SignalsAnswer) -> e.SignalsReported:
+def signals_reported(answer: SignalsAnswer, regime_source: str) -> e.SignalsReported:
     """Return the child's answer as an event; it passed `refuse_unusable`."""
     assert answer.regime is not None and answer.regime_as_of is not None
     return e.SignalsReported(
@@ -121,7 +123,7 @@ def signals_reported(answer: SignalsAnswer) -> e.SignalsReported:
         closes={Symbol(s): Decimal(close) for s, close in answer.closes.items()},
         regime=answer.regime,
         regime_as_of=answer.regime_as_of,
-        source=WORKER,
+        source=regime_source,
         candidates=answer.candidates,
         refused=answer.refused,
         notes=answer.notes,
@@ -130,12 +132,12 @@ def signals_reported(answer: SignalsAnswer) -> e.SignalsReported:
     )
 
 
-def regime_reported(answer: RegimeAnswer) -> e.RegimeReported:
+def regime_reported(answer: RegimeAnswer, regime_source: str) -> e.RegimeReported:
     """Return the child's word on the regime alone as an event."""
     return e.RegimeReported(
         regime=answer.regime,
         as_of=answer.as_of,
-        source=WORKER,
+        source=regime_source,
         raw=answer.raw,
         confirmed=answer.confirmed,
         signal_day=answer.signal_day,

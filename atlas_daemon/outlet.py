@@ -34,7 +34,7 @@ from atlas_daemon.edges.alpaca.faults import (
 from atlas_daemon.edges.alpaca.wire import OrderRecord
 from atlas_daemon.edges.quotes import LatestQuotes
 from atlas_daemon.edges.stream_news import reported
-from atlas_daemon.errands import NOBODY, Errand, Errands
+from atlas_daemon.errands import NOBODY, WORKER, Errand, Errands
 from atlas_daemon.ports import (
     BrainPort,
     ClockPort,
@@ -61,6 +61,8 @@ class Fence:
     """Halted, or a stop waits in the inbox, or the daemon is shutting down."""
     is_crash: Callable[[], bool]
     """The latest word on the regime is CRASH."""
+    why_uncertified: Callable[[], str]
+    """Why nothing may be bought for want of a certificate; empty where it may."""
     latch: LatchPort
     now: Callable[[], datetime]
     is_flatten: Callable[[Approved], bool] = lambda approved: False
@@ -75,6 +77,8 @@ class Fence:
                 return "the latch is on disk"
         if approved.draft.side is Side.BUY and self.is_crash():
             return "the regime is CRASH"
+        if approved.draft.side is Side.BUY and (why := self.why_uncertified()):
+            return f"certificate: {why}"
         if self.now() >= approved.expires_at:
             return f"the approval of {approved.approved_at:%H:%M:%S} UTC is too old"
         return None
@@ -102,6 +106,7 @@ class Outlet:
         doctor: DoctorPort = NOBODY,
         reporter: ReporterPort = NOBODY,
         log_keeper: LogKeeperPort = NOBODY,
+        regime_source: Callable[[], str] = lambda: WORKER,
     ) -> None:
         self._client, self._quotes = client, quotes
         self._errands = Errands(
@@ -111,6 +116,7 @@ class Outlet:
             log_keeper=log_keeper,
             clock=clock,
             hear=hear,
+            regime_source=regime_source,
         )
         self._notice, self._clock, self._fence, self._hear = notice, clock, fence, hear
         self._stop, self._reopen_stream = stop, reopen_stream

@@ -15,11 +15,13 @@ from atlas_daemon.core import events as e
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.state import State
 from atlas_daemon.core.views import status_line
+from atlas_daemon.dashboard.chronicle import Chronicle
 from atlas_daemon.dashboard.meter import Meter
 from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
 from atlas_daemon.edges.watchdog import Watchdog
 from atlas_daemon.journal import Journal
 from atlas_daemon.ports import ClockPort
+from atlas_daemon.reloader import Reloader
 from atlas_daemon.teller import Teller
 
 Subscriber = Callable[[Sequence[e.Entry]], None]
@@ -34,8 +36,11 @@ class Reception:
     _client: AlpacaTradingClient
     _teller: Teller
     _watchdog: Watchdog
+    _reloader: Reloader
     meter: Meter
     """What this process has counted."""
+    chronicle: Chronicle
+    """What happened, as far as the page shows it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -76,6 +81,11 @@ class Reception:
     def deliveries(self) -> list[dict[str, Any]]:
         """How each way to people does."""
         return self._teller.deliveries()
+
+    @property
+    def config_waits(self) -> str:
+        """What of a reloaded configuration is not in force yet, and why; empty where all is."""
+        return self._reloader.waiting
 
     def hear(self, event: e.Event) -> None:
         """Put an operator's request in the inbox."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from atlas_daemon.bus import Bus
 from atlas_daemon.config import Settings, refuse_unavailable
+from atlas_daemon.config.digests import sections_digest
 from atlas_daemon.core import events as e
 from atlas_daemon.core.errors import ConfigError
 from atlas_daemon.core.state import Phase
@@ -74,12 +75,21 @@ class Reloader:
             self._logger.warning("A new configuration waits: %s", waits_for)
         return Reloaded(changes, new.digest(), waits_for)
 
+    @property
+    def waiting(self) -> str:
+        """The keys whose new values wait, and for what, in one line; empty where none do."""
+        if self._waiting is None:
+            return ""
+        names = ", ".join(self._settings.changed(self._waiting))
+        return f"{names}: {self._why_not_now()}"
+
     def look(self) -> None:
         """Put what waits in force if no run is under way; called once a beat, between turns."""
         new = self._waiting
         if new is None or self._is_run_under_way():
             return
-        changed = e.PolicyChanged(new.digest(), self._settings.changed(new))
+        names = self._settings.changed(new)
+        changed = e.PolicyChanged(new.digest(), names, sections_digest(new))
         if self._bus.swap(new.policy(), changed):
             self._settings, self._waiting = new, None
             self._put_in_force(new)

@@ -6,7 +6,7 @@ nothing waits for it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -119,15 +119,16 @@ class Teller:
         bus = self._bus
         view = status_of(bus.state, bus.policy, self._now(), fault=bus.fault)
         equity, regime, slot = view["money"]["equity"], view["regime"], view["next_slot"]
+        held = view["positions"]
         parts = [
             f"{day}",
             view["daemon"]["mode"],
             f"equity {dollars(None if equity is None else Decimal(equity))}",
-            f"{len(view['positions'] or ())} positions",
+            "positions unknown" if held is None else f"{len(held)} position{'s'[: len(held) != 1]}",
             f"regime {regime['regime']} of {regime['as_of']}" if regime else "regime unknown",
         ]
         if slot is not None:
-            parts.append(f"next rebalance {slot['session']} (in {slot['days_to_session']} days)")
+            parts.append(_slot_words(slot))
         told = sum(1 for at, _ in bus.state.alerts if new_york_day(at) == day)
         parts.append(f"{told} alert{'s'[: told != 1]} that day")
         return ", ".join(parts)
@@ -154,6 +155,16 @@ class Teller:
         return "no turn is taken" if self._bus.turns == before else ""
 
 
+def _slot_words(slot: Mapping[str, Any]) -> str:
+    """Say when the next slot is, or that one is due or was missed, as status does."""
+    if slot["is_due"]:
+        return f"rebalance {slot['name']} is due (until {slot['last_session']})"
+    if slot["is_over"]:
+        return f"rebalance {slot['name']} was not done by {slot['last_session']}"
+    days = slot["days_to_session"]
+    return f"next rebalance {slot['session']} (in {days} day{'s'[: days != 1]})"
+
+
 def channels_of(settings: Settings, now: Callable[[], datetime]) -> tuple[Channel, ...]:
     """Return the ways to people that are configured."""
     notify = settings.notify
@@ -169,7 +180,8 @@ def secrets_of(settings: Settings, credentials: Credentials) -> tuple[str, ...]:
     """Return everything that no text may hold."""
     notify = settings.notify
     addresses = (notify.webhook_url, notify.apprise_url, notify.healthcheck_url)
-    return tuple(x for x in (credentials.secret, credentials.key_id, *addresses) if x)
+    own = (credentials.secret, credentials.key_id, credentials.dashboard_token)
+    return tuple(x for x in (*own, *addresses) if x)
 
 
 def _plain(delivery: Delivery) -> dict[str, Any]:

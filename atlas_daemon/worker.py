@@ -18,6 +18,7 @@ import numpy as np
 from atlas_daemon.bars.checks import examine
 from atlas_daemon.bars.frame import Bars, day_of
 from atlas_daemon.bars.source import BarSource
+from atlas_daemon.config.digests import code_digest
 from atlas_daemon.core.brain import (
     BENCHMARK,
     KEY_VARIABLES,
@@ -61,6 +62,10 @@ def main() -> None:
 
 def answer(request_json: bytes, environment: Mapping[str, str]) -> WorkerReply:
     """Return the reply to one request; every failure on purpose becomes a refusal in one line."""
+    return replace(_answer(request_json, environment), code=code_digest())
+
+
+def _answer(request_json: bytes, environment: Mapping[str, str]) -> WorkerReply:
     try:
         request = msgspec.json.decode(request_json, type=SignalsRequest)
         if request.is_regime_only:

@@ -17,6 +17,7 @@ from bench import (
     decade,
     growth,
     latency,
+    page,
     paper_load,
     plan,
     regime,
@@ -40,6 +41,7 @@ PARTS = {
     "stop": latency.stop_figures,
     "fill": latency.fill_figures,
     "growth": growth.figures,
+    "page": page.figures,
     "paper": paper_load.figures,
 }
 

@@ -41,6 +41,9 @@ class Broker:
         self.cancel_seen_ns = 0
         self.is_busy = False
         self.tasks: set[asyncio.Task[None]] = set()
+        self.fills_after_s: float | None = None
+        """So long after it came an order is filled whole; None where that is commanded."""
+        self.placed_ns: dict[str, int] = {}
 
     # Requests.
 
@@ -67,11 +70,17 @@ class Broker:
         ]
 
     async def place(self, request: web.Request) -> web.Response:
-        """Take an order, whatever it is. Nothing of it is kept: there are thousands."""
+        """Take an order, whatever it is. Nothing of it is kept, unless it is to be filled."""
+        read_ns = time.monotonic_ns()
         asked = json.loads(await request.read())
-        number = next(self.numbers)
-        words = order_words(number, asked["client_order_id"], asked["symbol"], str(asked["qty"]))
-        return _reply(words | {"side": asked["side"], "status": "new"})
+        number, name = next(self.numbers), asked["client_order_id"]
+        words = order_words(number, name, asked["symbol"], str(asked["qty"]))
+        words |= {"side": asked["side"], "status": "new"}
+        if self.fills_after_s is not None:
+            self.placed_ns[name] = read_ns
+            self.orders[name] = words
+            asyncio.get_running_loop().call_later(self.fills_after_s, self._fill_soon, name)
+        return _reply(words)
 
     async def cancel_all(self, request: web.Request) -> web.Response:
         """Note when the request was read, and let the orders rest on."""
@@ -133,6 +142,12 @@ class Broker:
                 self.held, self.cash, self.cancel_seen_ns = {}, CASH, 0
                 self.begun_s, self.is_busy = time.monotonic(), False
                 return None
+            case "trade":  # orders are filled from now on, whole
+                self.fills_after_s = command["after_s"]
+                return None
+            case "placed_ns":  # when each was read, since this was asked last
+                told, self.placed_ns = self.placed_ns, {}
+                return told
             case "busy":  # fills, one after the other, until told otherwise
                 self.is_busy = True
                 task = asyncio.create_task(self._keep_busy(command["gap_s"]))
@@ -165,22 +180,35 @@ class Broker:
             await asyncio.sleep(gap_s)
         return told
 
-    async def _fill(self, name: str) -> tuple[str, int]:
-        """Fill one share; return the execution's id, and when its frame was written."""
+    def _fill_soon(self, name: str) -> None:
+        task = asyncio.create_task(self._fill_whole(name))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _fill_whole(self, name: str) -> None:
+        await self._fill(name, int(self.orders[name]["qty"]))
+        del self.orders[name]
+
+    async def _fill(self, name: str, qty: int = 1) -> tuple[str, int]:
+        """Fill so many shares; return the execution's id, and when its frame was written."""
         order = self.orders[name]
-        filled = int(order["filled_qty"]) + 1
+        filled, sign = int(order["filled_qty"]) + qty, 1 if order["side"] == "buy" else -1
+        is_whole = filled == int(order["qty"])
         order |= {"filled_qty": str(filled), "filled_avg_price": PRICE}
-        order |= {"status": "partially_filled", "updated_at": self._now()}
-        self.held[order["symbol"]] = self.held.get(order["symbol"], 0) + 1
-        self.cash -= Decimal(PRICE)
+        order |= {"status": "filled" if is_whole else "partially_filled", "updated_at": self._now()}
+        held = self.held.get(order["symbol"], 0) + sign * qty
+        self.held |= {order["symbol"]: held}
+        if not held:
+            del self.held[order["symbol"]]
+        self.cash -= sign * qty * Decimal(PRICE)
         execution_id = f"execution-{next(self.numbers)}"
         data = {
-            "event": "partial_fill",
+            "event": "fill" if is_whole else "partial_fill",
             "execution_id": execution_id,
             "order": order,
-            "position_qty": str(self.held[order["symbol"]]),
+            "position_qty": str(held),
             "price": PRICE,
-            "qty": "1",
+            "qty": str(qty),
             "timestamp": self._now(),
         }
         text = json.dumps({"stream": "trade_updates", "data": data})

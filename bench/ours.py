@@ -77,6 +77,7 @@ class Submitter:
             fence=Fence(
                 is_stopped=lambda: bus.is_stop_heard or bus.state.halt is not None,
                 is_crash=lambda: False,
+                why_uncertified=lambda: "",
                 latch=self.desk.latch,
                 now=self.desk.now,
             ),

@@ -68,6 +68,8 @@ class Situation:
     shuts_down: bool = False
     latch: bool = False
     regime: Regime | None = Regime.TREND_BULL
+    certificate: str = "counts"
+    """`counts` to the last moment, `unneeded`, `unread`, `refused`, or `ended` at this moment."""
     age: timedelta = timedelta(0)
     run: str = "slot"
     """The trigger of the open run; empty for none."""
@@ -90,8 +92,14 @@ class Situation:
             "the daemon is not shutting down": not self.shuts_down,
             "the latch is not on disk": not self.latch or passes,
             "a buy's regime is not CRASH": self.side is Side.SELL or self.regime != Regime.CRASH,
+            "a buy has its certificate": self.side is Side.SELL or self.is_certified,
             "the approval is young": self.age < LIFE,
         }
+
+    @property
+    def is_certified(self) -> bool:
+        """Real money may be used, or none is."""
+        return self.certificate in ("counts", "unneeded")
 
     @property
     def may_leave(self) -> bool:
@@ -140,6 +148,9 @@ class Wired(Daemon):
         if there.halt:
             halt = Halt("operator", "because", NOW, is_complete=there.halt == "complete")
             state = replace(state, halt=halt)
+        self._bus.policy = Policy(needs_certificate=there.certificate != "unneeded")
+        word = a_word(there.certificate, NOW + there.age)
+        state = replace(state, figures=replace(state.figures, certificate=word))
         if there.regime is not None:
             state = replace(state, regime=RegimeSeen(there.regime, DAY, "test", NOW))
         self._bus.state = state
@@ -156,6 +167,7 @@ class Wired(Daemon):
         return Fence(
             is_stopped=self._is_stopped,
             is_crash=self._is_crash,
+            why_uncertified=self._why_uncertified,
             latch=self._latch,
             now=self._clock.now,
             is_flatten=self._is_flatten,
@@ -167,6 +179,14 @@ class Wired(Daemon):
             return None
         run_id = OURS if there.is_of_run else OTHER
         return Run(run_id, there.run, None, DAY, DAY, NOW, DAY)
+
+
+def a_word(certificate: str, now: datetime) -> e.CertificateReported | None:
+    """Return what was read of a certificate, as seen at `now`."""
+    if certificate in ("unread", "unneeded"):
+        return None
+    problem = "forged" if certificate == "refused" else ""
+    return e.CertificateReported("C1", now if certificate == "ended" else now + TOUCH, problem)
 
 
 class Session:
@@ -243,6 +263,7 @@ CLOSED_BY = {
     "shuts_down": (True,),
     "latch": (True,),
     "regime": (Regime.CRASH,),
+    "certificate": ("unread", "refused", "ended"),
     "age": (LIFE, LIFE + TOUCH, LIFE * 100),
 }
 """What closes the fence, each by itself."""
@@ -255,6 +276,7 @@ FLATTEN_SELL = Situation(
 CHANGES: tuple[dict[str, object], ...] = (
     {},
     {"side": Side.BUY, "regime": None},
+    {"certificate": "unread"},
     {"halt": "begun"},
     {"run": "slot"},
     {"is_of_run": False},
@@ -284,6 +306,7 @@ ALL = st.builds(
     shuts_down=st.booleans(),
     latch=st.booleans(),
     regime=st.sampled_from((None, *Regime)),
+    certificate=st.sampled_from(("counts", "unneeded", "unread", "refused", "ended")),
     age=st.sampled_from((-LIFE, timedelta(0), LIFE - TOUCH, LIFE, LIFE + TOUCH)),
     run=st.sampled_from(("slot", "crash", "stop", "")),
     is_of_run=st.booleans(),

@@ -79,6 +79,7 @@ async def told(effect: fx.Effect, *struck: str) -> list[e.Event]:
         log_keeper=someone,
         clock=Clock(),
         hear=heard.append,
+        regime_source=lambda: "jump_model",
     )
     await errands.run(effect)
     return heard
@@ -86,7 +87,7 @@ async def told(effect: fx.Effect, *struck: str) -> list[e.Event]:
 
 REFRESH = fx.RefreshRegime(DAY, ())
 ALONE = e.RegimeReported(
-    Regime.CRASH, DAY, "worker", Regime.CRASH, Regime.TREND_BULL, signal_day=DAY
+    Regime.CRASH, DAY, "jump_model", Regime.CRASH, Regime.TREND_BULL, signal_day=DAY
 )
 
 
@@ -96,6 +97,7 @@ async def test_a_refresh_brings_picks_and_regime_with_both_labels() -> None:
     assert isinstance(signals, e.SignalsReported)
     assert (signals.regime, signals.regime_raw) == (Regime.CRASH, Regime.CRASH)
     assert signals.regime_confirmed is Regime.TREND_BULL
+    assert signals.source == "jump_model"  # as the configuration names it
 
 
 @pytest.mark.asyncio

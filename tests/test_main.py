@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +44,30 @@ def test_however_it_is_spelled_a_wrong_configuration_is_one_line_and_78(tmp_path
     assert done.returncode == 78, done.stderr
     assert done.stderr.startswith("atlasd: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_standard_output_that_takes_no_more_is_one_line_and_no_traceback(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "atlas_daemon", "drill", "--list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        )
+    assert done.returncode == 1
+    assert done.stderr == "atlasd: standard output cannot be written: No space left on device\n"
+
+
+def test_closed_standard_streams_are_no_reason_to_fail(tmp_path):
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$0" -m atlas_daemon paper --list-scenarios <&- >&-', sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")

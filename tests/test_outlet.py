@@ -101,6 +101,7 @@ class Desk:
         self.stopped_by: list[str] = []
         self.reopened_for: list[str] = []
         self.is_halted = self.is_stop_heard = self.is_shutting_down = self.is_crash = False
+        self.uncertified = ""
         self.questions = 0
         self.on_question: Callable[[int], object] = lambda number: None
         self.clock, self.brain, self.notice = Clock(), Brain(), Notice()
@@ -108,6 +109,7 @@ class Desk:
         self.fence = Fence(
             is_stopped=self._is_stopped,
             is_crash=lambda: self.is_crash,
+            why_uncertified=lambda: self.uncertified,
             latch=self.latch,
             now=self.clock.now,
         )
@@ -156,6 +158,7 @@ CLOSERS: dict[str, Callable[[Desk], object]] = {
     "shutting down": lambda desk: setattr(desk, "is_shutting_down", True),
     "latch on disk": lambda desk: desk.latch.path.touch(),
     "crash": lambda desk: setattr(desk, "is_crash", True),
+    "uncertified": lambda desk: setattr(desk, "uncertified", "it was not read yet"),
     "too old": lambda desk: setattr(desk.clock, "at", NOW + LIFE),
 }
 
@@ -193,12 +196,12 @@ async def test_a_fence_that_closes_before_the_first_byte_holds_the_order_back(
 @pytest.mark.asyncio
 async def test_a_crash_lets_sells_out_and_an_open_fence_lets_both(tmp_path):
     async with a_desk(tmp_path) as (desk, stub):
-        desk.is_crash = True
+        desk.is_crash, desk.uncertified = True, "it was not read yet"
         stub.answer(an_order(side="sell"))
         (report,) = await desk.submit(Side.SELL)
         assert isinstance(report, e.OrderReported)
         assert report.side is Side.SELL
-        desk.is_crash = False
+        desk.is_crash, desk.uncertified = False, ""
         desk.clock.at = NOW + LIFE - timedelta(microseconds=1)
         stub.answer(an_order())
         await desk.submit()

@@ -231,11 +231,14 @@ def test_in_no_phase_of_a_run_is_the_policy_swapped(place, phase):
     place.in_run(phase)
     before = place.desk.bus.policy
     assert place.reload(7).waits_for.startswith("until run ")
+    waits = "strategy.top_n, risk.max_position_pct: until run "
+    assert place.reloader.waiting.startswith(waits)
     place.reloader.look()
     assert place.desk.bus.policy is before and place.followed == []
     place.in_run(None)
     place.reloader.look()
     assert place.cap == Decimal("0.1")
+    assert place.reloader.waiting == ""
     assert [settings.strategy.top_n for settings in place.followed] == [7]
 
 

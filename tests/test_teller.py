@@ -8,7 +8,7 @@ import pytest
 
 from atlas_daemon.config import Credentials
 from atlas_daemon.core import events as e
-from atlas_daemon.teller import Teller, channels_of, secrets_of
+from atlas_daemon.teller import Teller, _slot_words, channels_of, secrets_of
 from tests.control.desk import NOW, Desk, settings_in
 from tests.edges.notify.post import loop_now, play, posted
 
@@ -153,3 +153,17 @@ def test_nothing_is_written_where_nobody_is_told(desk) -> None:
     teller.on_turn((e.Entry(999, NOW, None, e.AlertRaised("critical", "order", "x")),))
     assert teller.deliveries() == []
     assert not list(desk.settings.state_dir.glob("notices-*"))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"days_to_session": 1}, "next rebalance 2026-02-02 (in 1 day)"),
+        ({"is_due": True}, "rebalance 2026-02 is due (until 2026-02-09)"),
+        ({"is_over": True}, "rebalance 2026-02 was not done by 2026-02-09"),
+    ],
+)
+def test_the_daily_line_says_of_a_slot_what_status_says(more, words):
+    slot = {"name": "2026-02", "session": "2026-02-02", "last_session": "2026-02-09"}
+    slot |= {"is_due": False, "is_over": False, "days_to_session": 0}
+    assert _slot_words(slot | more) == words

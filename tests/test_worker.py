@@ -13,7 +13,10 @@ import msgspec
 import pytest
 
 from atlas_daemon import worker
+from atlas_daemon.assembly import World, make_brain
 from atlas_daemon.bars import files
+from atlas_daemon.config import Credentials
+from atlas_daemon.config.digests import code_digest
 from atlas_daemon.core.brain import KEY_VARIABLES, FailureKind, SignalsRequest, WorkerReply
 from atlas_daemon.core.values import Regime
 from atlas_daemon.paper import server as paper_server
@@ -200,7 +203,13 @@ def test_the_process_answers_one_line_of_json_and_ends_with_0(made_up, regime):
     assert (done.returncode, done.stderr, done.stdout.count(b"\n")) == (0, b"", 1)
     reply = msgspec.json.decode(done.stdout, type=WorkerReply)
     assert reply == answer(msgspec.json.encode(request), {})
+    assert reply.code == code_digest()
     assert reply.ok is (regime != "jump_model")
+
+
+def test_the_daemons_child_must_run_the_daemons_code():
+    made = make_brain(lambda: None, Credentials("PK", "s", "here"), World(), {})
+    assert made.code == code_digest()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ Lives here: what goes in and how it is proven whole (packing, unpacking), and wh
 journal must learn of the time since (catching_up). May not live here: asking the broker, printing.
 """
 
-from .catching_up import asked_since, events_since, unknown_orders
+from .catching_up import asked_since, events_since, scale_anew, unknown_orders
 from .manifest import BackupError
 from .packing import Packed, pack
 from .unpacking import DRAFT, Unpacked, put_in_place, unpack
@@ -18,6 +18,7 @@ __all__ = [
     "events_since",
     "pack",
     "put_in_place",
+    "scale_anew",
     "unknown_orders",
     "unpack",
 ]

@@ -8,11 +8,13 @@ itself, in the account's activities. Pure: who asks the broker and who writes li
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from atlas_daemon.core import events as e
 from atlas_daemon.core.moments import new_york_day
 from atlas_daemon.core.orders import BROKER_NEWS, OrderNews
 from atlas_daemon.core.runs import parse_order_id
+from atlas_daemon.core.scale import RESTORED, spelled
 from atlas_daemon.core.sessions import NYSE
 from atlas_daemon.core.state import State
 from atlas_daemon.core.values import ZERO, BrokerOrderId, OrderId, RunId
@@ -62,6 +64,22 @@ def events_since(state: State, orders: Iterable[OrderRecord]) -> Iterator[e.Even
         yield _finished(run.run_id, "a later run began before the journal was restored")
     for run_id, group in by_run.items():
         yield from _closed_run(run_id, group, is_known=run_id in state.run_ids)
+
+
+def scale_anew(state: State, first: Decimal) -> Iterator[e.Event]:
+    """Yield that the scale is at most `first` again, the configuration's, and no day is clean.
+
+    Somebody may have lowered it, or something gone wrong, after the journal was saved. Only where
+    real money was used.
+    """
+    ramp = state.ramp
+    had = first if ramp.scale is None else ramp.scale
+    if had <= first and not ramp.clean_days:
+        return
+    scale = min(had, first)
+    yield e.ScaleChanged(RESTORED, had, scale, 0)
+    text = f"restored: the scale is {spelled(scale)} (saved: {spelled(had)}), no session is clean"
+    yield e.AlertRaised("warning", "scale", text)
 
 
 def _closed_run(run_id: RunId, orders: list[OrderRecord], *, is_known: bool) -> Iterator[e.Event]:

@@ -28,6 +28,12 @@ class BackupError(AtlasError):
     """A backup cannot be made, or is not fit to be restored; nothing was changed."""
 
 
+class ForeignBackupError(BackupError):
+    """The backup is of another account: of a mode, a name or a number."""
+
+    exit_code = 78
+
+
 class Part(msgspec.Struct, frozen=True):
     """A file of the backup."""
 

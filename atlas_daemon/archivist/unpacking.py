@@ -26,6 +26,7 @@ from .manifest import (
     MANIFEST_MAX,
     NAME,
     BackupError,
+    ForeignBackupError,
     Manifest,
     read_manifest,
 )
@@ -70,7 +71,7 @@ def unpack(settings: Settings, source: Path) -> Unpacked:
         return Unpacked(manifest, draft, _differing(settings, draft / CONFIG))
     except BackupError as error:
         shutil.rmtree(draft, ignore_errors=True)
-        raise BackupError(f"{source}: {error}") from error
+        raise type(error)(f"{source}: {error}") from error
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise BackupError(f"{source}: {error.strerror or error}") from error
@@ -163,10 +164,14 @@ def _copied(file: IO[bytes], place: Path) -> str:
 def _check_account(settings: Settings, manifest: Manifest) -> None:
     ours = f"{settings.account.mode}-{settings.account.name}"
     if manifest.account != ours:
-        raise BackupError(f"the backup is of {manifest.account}, and the configuration of {ours}")
+        raise ForeignBackupError(
+            f"the backup is of {manifest.account}, and the configuration of {ours}"
+        )
     given, kept = settings.account.number, manifest.account_number
     if given and kept and given != kept:
-        raise BackupError(f"the backup is of account {kept}, and the configuration of {given}")
+        raise ForeignBackupError(
+            f"the backup is of account {kept}, and the configuration of {given}"
+        )
 
 
 def _check_chain(path: Path, manifest: Manifest) -> None:
@@ -179,7 +184,7 @@ def _check_chain(path: Path, manifest: Manifest) -> None:
     if head != (manifest.head_seq, manifest.head_hash):
         raise BackupError("its journal goes on beyond the head that its manifest names")
     if (f"{mode}-{name}", number) != (manifest.account, manifest.account_number):
-        raise BackupError(f"its journal is of {mode}-{name} {number}")
+        raise ForeignBackupError(f"its journal is of {mode}-{name} {number}")
 
 
 def _differing(settings: Settings, path: Path) -> tuple[str, ...]:

@@ -6,13 +6,15 @@ writes, prints or keeps them; an error names variables and files, never their co
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from atlas_daemon.core.errors import ConfigError
 from atlas_daemon.core.values import AccountMode
 
+from .definitions import KEYS
 from .identity import check_key
+from .kinds import UnfitError
 from .settings import Settings
 from .sources import read_dotenv
 
@@ -20,6 +22,8 @@ LOCAL_KEY_ID = "PKLOCAL00000000000000"
 LOCAL_SECRET = "local-secret"  # noqa: S105 - the local broker's, known to everybody
 _LONGEST = 200
 FOLDER_NAME = "credentials"
+_TOKEN_FILE = "ALPACA_DASHBOARD_TOKEN"  # noqa: S105 - a name
+"""With the prefix that the service unit gives every file of the folder; also without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +34,43 @@ class Credentials:
     secret: str = field(repr=False)
     source: str
     """Where both were found."""
+    dashboard_token: str = field(default="", repr=False)
+    """What the page asks for; empty where it asks for nothing."""
 
 
 def load_credentials(settings: Settings, environ: Mapping[str, str]) -> Credentials:
-    """Return the keys of the settings' account. Raises ConfigError as `find_credentials`."""
-    return find_credentials(
+    """Return the keys of the settings' account, and the page's token.
+
+    Raises ConfigError as `find_credentials` and `find_token`.
+    """
+    found = find_credentials(
         settings.account.name,
         settings.mode,
         settings.dotenv_path,
         environ,
         settings.origin("account.mode"),
     )
+    return replace(found, dashboard_token=find_token(settings, environ))
+
+
+def find_token(settings: Settings, environ: Mapping[str, str]) -> str:
+    """Return the token of the page, empty where there is none.
+
+    `dashboard.token`, else the file `dashboard_token` where the keys' files are. Raises
+    ConfigError for one that is too short to be one.
+    """
+    if settings.dashboard.token:
+        return settings.dashboard.token
+    for source, values in _folders((_TOKEN_FILE,), settings.dotenv_path, environ):
+        if (text := values.get(_TOKEN_FILE)) is not None:
+            try:
+                return KEYS["dashboard.token"].kind.from_text(text)  # type: ignore[no-any-return]
+            except UnfitError as error:
+                allowed = KEYS["dashboard.token"].kind.allowed
+                raise ConfigError(
+                    f"dashboard.token (dashboard_token in {source}): must be {allowed}"
+                ) from error
+    return ""
 
 
 def variables(name: str) -> tuple[str, str]:
@@ -90,6 +120,12 @@ def _sources(
     yield "environment", {name: environ[name] for name in names if environ.get(name)}
     lines = {line.name: line.text for line in read_dotenv(dotenv_path)}
     yield str(dotenv_path), {name: lines[name] for name in names if lines.get(name)}
+    yield from _folders(names, dotenv_path, environ)
+
+
+def _folders(
+    names: tuple[str, ...], dotenv_path: Path, environ: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, str]]]:
     folder = environ.get("CREDENTIALS_DIRECTORY")
     if folder:
         yield folder, _from_folder(Path(folder), names)
@@ -98,7 +134,7 @@ def _sources(
         yield str(beside), _from_folder(beside, names)
 
 
-def _from_folder(folder: Path, names: tuple[str, str]) -> dict[str, str]:
+def _from_folder(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     values = {}
     for name in names:
         short = name.lower().removeprefix("alpaca_")

@@ -28,13 +28,18 @@ from .kinds import (
     Text,
     Whole,
     WholeOr,
+    address,
     anchors,
     choice,
     pattern,
+    several_of,
     symbols,
 )
 
 T = TypeVar("T")
+
+TOKEN_CHARS_MIN = 32
+"""A token of so many characters is not guessed, however often somebody tries."""
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 _SHARE = Number(_ZERO, _ONE, low_open=True)
@@ -48,10 +53,21 @@ _WEB = pattern(
     r"(:([1-5]?[0-9]{1,4}|6[0-4][0-9]{3}|65[0-5][0-9]{2}))?([/?#]\S*)?)?",
 )
 _APPRISE = pattern('empty, or an address of Apprise such as "mailto://..."', r"([a-z0-9]+://\S+)?")
+_TOKEN = pattern(
+    f"empty, or {TOKEN_CHARS_MIN} to 200 plain characters without blanks",
+    rf"([!-~]{{{TOKEN_CHARS_MIN},200}})?",
+)
+_NAME = pattern(
+    'a list of host names in small letters such as ["atlas.example.org"], each once',
+    r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?",
+)
 _ADDRESS = pattern("empty, or http(s)://host[:port]", r"(https?://[^\s?#]+)?")
 _UNIVERSE = (
     f"one of {', '.join(UNIVERSE_NAMES)}, a list of symbols in capitals, each once, or file:PATH"
 )
+
+PROMOTE_WORDS = ("sharpe", "cagr", "backtest", "trades", "six_months")
+"""What `promote.require` may name."""
 
 
 def key(default: T, kind: Kind[T], *, secret: bool = False, is_fixed: bool = False) -> T:
@@ -241,17 +257,14 @@ class PathsSection:
 class DashboardSection:
     """Where the read-only page is served."""
 
-    host: str = key(
-        "127.0.0.1",
-        pattern(
-            'this machine\'s own address ("127.0.0.1", "::1" or "localhost"): the page asks for no '
-            "password, so reach it from elsewhere through a tunnel",
-            r"127(\.[0-9]{1,3}){3}|::1|localhost",
-        ),
-        is_fixed=True,
-    )
+    host: str = key("127.0.0.1", address(), is_fixed=True)
+    """Another than this machine's own needs a token."""
     port: int = key(8787, Whole(0, 65_535), is_fixed=True)
     """0 takes any free one."""
+    token: str = key("", _TOKEN, secret=True, is_fixed=True)
+    """Where there is one, everything but `/healthz` asks for it."""
+    hosts: tuple[str, ...] = key((), Several(_NAME, _NAME.allowed), is_fixed=True)
+    """Names by which the page may be asked for, beside addresses and this machine's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +290,28 @@ class ReportSection:
     """A positive fraction: 0.2 is a loss of 20 % from the top."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSection:
+    """How real money begins. Nothing here counts in the other modes."""
+
+    scale: Decimal = key(Decimal("0.25"), Number(_ZERO, Decimal("0.25"), low_open=True))
+    """Part of normal sizes that the first rebalance deploys; `atlasd scale` changes it later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoteSection:
+    """What paper trading must have shown before real money, beyond what always must be."""
+
+    days_min: int = key(30, Whole(30, 3650))
+    """Days of paper operation."""
+    rehearsals_min: int = key(3, Whole(3, 100))
+    """Forced rebalances on paper, done by the code that goes live."""
+    require: tuple[str, ...] = key((), several_of(*PROMOTE_WORDS))
+    """Figures that are otherwise shown only."""
+    valid_days: int = key(400, Whole(1, 400))
+    """Two slots half a year apart always fit in, with the sessions in which one is caught up."""
+
+
 SECTIONS: dict[str, type[Any]] = {
     "account": AccountSection,
     "broker": BrokerSection,
@@ -293,6 +328,8 @@ SECTIONS: dict[str, type[Any]] = {
     "dashboard": DashboardSection,
     "notify": NotifySection,
     "report": ReportSection,
+    "live": LiveSection,
+    "promote": PromoteSection,
 }
 
 

@@ -65,6 +65,12 @@ def trading_url_of(mode: AccountMode, given: str, cwd: Path) -> str:
 
 def check_key(mode: AccountMode, key_id: str, named: str, mode_origin: str) -> None:
     """Refuse a key of another world. `named` says where the key was found. Raises ConfigError."""
+    live = _KEY_PREFIX_OF[AccountMode.LIVE]
+    if mode is AccountMode.LOCAL and key_id.startswith(live):
+        raise ConfigError(
+            f'{named} begins with {live}: a live key, and account.mode = "local" ({mode_origin}) '
+            "would show it to whoever listens on this machine"
+        )
     prefix = _KEY_PREFIX_OF.get(mode)
     if prefix is not None and not key_id.startswith(prefix):
         # Two letters tell paper from live and give nothing of the key away.

@@ -264,10 +264,21 @@ def anchors() -> Several:
     )
 
 
+def address() -> Text:
+    """An IP address in its shortest spelling, or `localhost`."""
+    return Text('an IP address such as "127.0.0.1" or "::", or "localhost"', _ip_address)
+
+
 def symbols() -> Several:
     """Tickers in Alpaca's spelling; BRK-B becomes BRK.B."""
     allowed = 'a list of symbols such as ["AAPL", "BRK.B"], each once'
     return Several(Text(allowed, _symbol), allowed)
+
+
+def several_of(*words: str) -> Several:
+    """Any of `words`, each at most once."""
+    allowed = f"a list of any of {', '.join(words)}, each once"
+    return Several(Text(allowed, _one_of(words)), allowed)
 
 
 def _one_of(words: Collection[str]) -> Callable[[str], str]:
@@ -287,6 +298,17 @@ def _day_of_year(text: str) -> str:
     except ValueError as error:
         raise UnfitError from error
     return text
+
+
+def _ip_address(text: str) -> str:
+    if text == "localhost":
+        return text
+    import ipaddress  # only where somebody gives one
+
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise UnfitError from error
 
 
 def _symbol(text: str) -> str:

@@ -29,8 +29,10 @@ from .definitions import (
     EmergencySection,
     ExecutionSection,
     ForeignSection,
+    LiveSection,
     NotifySection,
     PathsSection,
+    PromoteSection,
     RebalanceSection,
     ReconcileSection,
     RegimeSection,
@@ -78,6 +80,8 @@ class Settings:
     dashboard: DashboardSection
     notify: NotifySection
     report: ReportSection
+    live: LiveSection
+    promote: PromoteSection
     config_path: Path | None
     """The file read; None where there was none."""
     dotenv_path: Path
@@ -211,6 +215,8 @@ class Settings:
             flatten_on_stop=self.emergency.action == "flatten",
             stop_scope_account=self.emergency.scope == "account",
             foreign_waits=self.foreign.orders == "wait",
+            needs_certificate=self.mode is AccountMode.LIVE,
+            scale=self.live.scale if self.mode is AccountMode.LIVE else Decimal(1),
         )
 
 

@@ -77,6 +77,11 @@ class Host(Protocol):
         """The dashboard's address; empty where none is served."""
         ...
 
+    @property
+    def config_waits(self) -> str:
+        """What of a reloaded configuration is not in force yet, and why; empty where all is."""
+        ...
+
     def hear(self, event: e.Event) -> None:
         """Put an event in the inbox."""
         ...

@@ -8,6 +8,7 @@
 """
 
 import json
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from atlas_daemon.core.errors import AtlasError
@@ -65,6 +66,27 @@ def number_arg(request: dict[str, Any], name: str, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
         raise RequestError(f"{name}: a whole number from 0 to {most} was expected", exit_code=2)
     return value
+
+
+FRACTION_DIGITS = 6
+"""After the point; 1e-999999999 is one number and a thousand megabytes of text."""
+
+
+def fraction_arg(request: dict[str, Any], name: str) -> Decimal:
+    """Return a number above 0 and at most 1 of the request, sent as a text of digits."""
+    value = request.get(name)
+    try:
+        number = Decimal(value) if isinstance(value, str) else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not (number.is_finite() and 0 < number <= 1 and is_short(number)):
+        raise RequestError(f'{name}: a text such as "0.5", above 0 and at most 1', exit_code=2)
+    return number
+
+
+def is_short(number: Decimal) -> bool:
+    """True for a finite number of so few digits after the point that it may be spelled out."""
+    return -int(number.as_tuple().exponent) <= FRACTION_DIGITS
 
 
 def result_line(result: Any) -> bytes:

@@ -14,6 +14,7 @@ from atlas_daemon import __version__
 from atlas_daemon.core import events as e
 from atlas_daemon.core.errors import HaltedError, RefusedError, UsageError
 from atlas_daemon.core.events import Entry
+from atlas_daemon.core.evidence import why_unfit
 from atlas_daemon.core.halt_view import unconfirmed
 from atlas_daemon.core.moments import new_york_day
 from atlas_daemon.core.sessions import NYSE
@@ -21,7 +22,7 @@ from atlas_daemon.core.values import AccountMode, Regime, Symbol
 from atlas_daemon.core.views import orders_of, status_of
 
 from .host import Host
-from .messages import RequestError, flag_arg, number_arg, text_arg
+from .messages import RequestError, flag_arg, fraction_arg, number_arg, text_arg
 
 WAIT_S_MAX = 60
 WAITING_MAX = 10_000
@@ -85,6 +86,7 @@ async def ping(host: Host, request: dict[str, Any], wait_s: float) -> Any:
     seq, digest = host.journal_head()
     return {
         "account": host.settings.account.name,
+        "mode": host.settings.account.mode,
         "seq": seq,
         "hash": digest,
         "url": host.url,
@@ -104,7 +106,7 @@ async def status(host: Host, request: dict[str, Any], wait_s: float) -> Any:
         fault=host.fault,
         head=host.journal_head(),
         url=host.url,
-    ) | {"deliveries": list(host.deliveries())}
+    ) | {"deliveries": list(host.deliveries()), "config_waits": host.config_waits}
 
 
 async def orders(host: Host, request: dict[str, Any], wait_s: float) -> Any:
@@ -177,10 +179,13 @@ async def resume(host: Host, request: dict[str, Any], wait_s: float) -> Any:
 
 async def rebalance(host: Host, request: dict[str, Any], wait_s: float) -> Any:
     """Start a run: the due slot's, or one of the operator's own. Answers with its id."""
-    force = flag_arg(request, "force")
-    if force and host.settings.mode is AccountMode.LIVE:
+    force, first = flag_arg(request, "force"), flag_arg(request, "first_trade")
+    if force and first:
+        text = "force and first_trade are two kinds of run: one was expected"
+        raise RequestError(text, exit_code=UsageError.exit_code)
+    if (force or first) and host.settings.mode is AccountMode.LIVE:
         _check_account(host, request)
-    event = e.RebalanceRequested(text_arg(request, "by", "control"), force)
+    event = e.RebalanceRequested(text_arg(request, "by", "control"), force, first)
     with _listening(host) as heard:
         host.hear(event)
         ends_at = _deadline(wait_s)
@@ -220,6 +225,28 @@ async def regime(host: Host, request: dict[str, Any], wait_s: float) -> Any:
     return {"regime": name, "as_of": as_of.isoformat(), "run": runs[0] if runs else None}
 
 
+async def scale(host: Host, request: dict[str, Any], wait_s: float) -> Any:
+    """Deploy another part of normal sizes from the next rebalance on. Live only."""
+    if host.settings.mode is AccountMode.LIVE:
+        _check_account(host, request)
+    event = e.ScaleRequested(text_arg(request, "by", "control"), fraction_arg(request, "scale"))
+    for entry in await _turn_of(host, event, wait_s):
+        if isinstance(entry.event, e.ScaleChanged):
+            return {"was": f"{entry.event.was:f}", "scale": f"{entry.event.scale:f}"}
+    raise RequestError("the scale had no effect", exit_code=1)
+
+
+async def record(host: Host, request: dict[str, Any], wait_s: float) -> Any:
+    """Put a piece of evidence on record. Answers with its place in the journal."""
+    names = ("kind", "name", "text", "code_digest", "config_digest")
+    said = {name: text_arg(request, name) for name in names}
+    event = e.EvidenceReported(**said, is_good=flag_arg(request, "is_good"))
+    if why := why_unfit(event):
+        raise RequestError(why, rule="evidence", exit_code=UsageError.exit_code)
+    turn = await _turn_of(host, event, wait_s)
+    return {"seq": turn[0].seq}
+
+
 async def reload(host: Host, request: dict[str, Any], wait_s: float) -> Any:
     """Have the configuration read again. Answers when it is in force, or waits, or is refused."""
     done = host.reload()
@@ -242,6 +269,8 @@ ANSWERS: dict[str, Answer] = {
     "rebalance": rebalance,
     "adopt": adopt,
     "regime": regime,
+    "scale": scale,
+    "record": record,
     "reload": reload,
 }
 

@@ -164,6 +164,8 @@ class WorkerReply:
     """The answer to a question for the regime alone."""
     error: str | None = None
     kind: FailureKind | None = None
+    code: str = ""
+    """Digest of the code that it ran."""
 
 
 def refuse_unusable(answer: SignalsAnswer, signal_day: date) -> None:

@@ -8,7 +8,7 @@ from .gates import price_paid, sellable_qty
 from .plan import resized
 from .policy import Policy
 from .pricing import NoPrice, Price, price_of
-from .runs import managed_in_book, managed_positions, order_id_for, orders_of_round
+from .runs import FIRST_TRADE, managed_in_book, managed_positions, order_id_for, orders_of_round
 from .state import Run, State
 from .values import ZERO, Draft, OrderType, Side, Symbol
 
@@ -112,7 +112,8 @@ def _draft(
 ) -> Draft:
     is_priced = isinstance(price, Price)
     expected = price.value if isinstance(price, Price) else line.price
-    is_limit_meant = is_priced and run.trigger != "stop"  # an emergency's sells must not rest
+    # An emergency's sells must not rest; parts of shares are documented for market orders only.
+    is_limit_meant = is_priced and run.trigger not in ("stop", FIRST_TRADE)
     order_type = policy.order_type if is_limit_meant else OrderType.MARKET
     limit = None
     if order_type is OrderType.LIMIT and isinstance(price, Price):

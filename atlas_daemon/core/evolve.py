@@ -13,6 +13,7 @@ from .evolve_book import BOOK_CHANGES, with_closed_orders
 from .evolve_clock import CLOCK_CHANGES, none_to_come, with_clock
 from .evolve_figures import FIGURE_CHANGES, answered, with_figures
 from .evolve_halt import HALT_CHANGES, with_flatten
+from .evolve_ramp import RAMP_CHANGES, with_alert_told, with_ramp
 from .evolve_regime import REGIME_CHANGES, with_digest, with_outlook
 from .frozen import replace
 from .orders import Order, OrderStatus
@@ -21,6 +22,7 @@ from .state import (
     MARKS_MAX,
     Figures,
     Halt,
+    Mark,
     Phase,
     Run,
     RunRecord,
@@ -37,7 +39,9 @@ def evolve(state: State, entry: e.Entry) -> State:
     state = with_clock(state, entry.at)
     state = replace(state, now=entry.at, seq=entry.seq, born_at=born_at)
     change = _CHANGES.get(type(entry.event))
-    return state if change is None else change(state, entry.event)
+    if change is not None:
+        state = change(state, entry.event)
+    return with_ramp(state, entry.event)
 
 
 # One function for each kind of event that changes something, in the order of the catalogue.
@@ -273,11 +277,13 @@ def _run_finished(state: State, event: e.RunFinished) -> State:
 def _alert_raised(state: State, event: e.AlertRaised) -> State:
     if event.key == "frame":
         state = with_figures(state, unread=0)
+    state = with_alert_told(state, event)
     return replace(state, alerts=(*state.alerts, (state.now, event))[-ALERTS_MAX:])
 
 
 def _equity_marked(state: State, event: e.EquityMarked) -> State:
-    return replace(state, marks=(*state.marks, event)[-MARKS_MAX:])
+    mark = Mark(event.day, state.now, event.equity, event.benchmark)
+    return replace(state, marks=(*state.marks, mark)[-MARKS_MAX:])
 
 
 def _with_order(state: State, order: Order) -> State:
@@ -290,6 +296,7 @@ _CHANGES: Mapping[type[e.Event], Change] = {
     **HALT_CHANGES,
     **REGIME_CHANGES,
     **CLOCK_CHANGES,
+    **RAMP_CHANGES,
     e.DaemonStarted: _daemon_started,
     e.SnapshotReported: _snapshot_reported,
     e.ModeChanged: _mode_changed,

@@ -3,7 +3,7 @@
 Nothing here decides anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,7 +12,8 @@ from .evolve_figures import Change, with_figures
 from .frozen import replace
 from .moments import new_york_day
 from .orders import Order, OrderStatus
-from .state import ACTIVITIES_MAX, FOREIGN_MAX, ActivityLog, State
+from .reckoning import FLOW_KINDS
+from .state import ACTIVITIES_MAX, FLOWS_MAX, FOREIGN_MAX, ActivityLog, Flow, State
 from .values import ZERO, Draft, OrderType, Side, Symbol
 
 HEARD_FOR = timedelta(days=7)
@@ -103,7 +104,7 @@ def _activity_booked(state: State, event: e.ActivityBooked) -> State:
         log.read_at,
         (*log.latest, (state.now, event))[-ACTIVITIES_MAX:],
     )
-    state = replace(state, activities=log)
+    state = replace(state, activities=log, flows=(*state.flows, *_flows(state, event))[-FLOWS_MAX:])
     if event.order_filled_qty is not None:
         filled = {activity.broker_order_id: event.order_filled_qty}
         state = replace(state, closed_fills={**state.closed_fills, **filled})
@@ -122,6 +123,19 @@ def _activity_booked(state: State, event: e.ActivityBooked) -> State:
         changed_at=state.now,
     )
     return replace(state, book=book)
+
+
+def _flows(state: State, event: e.ActivityBooked) -> Iterator[Flow]:
+    """Yield what an activity brought from outside or took away: at most one."""
+    activity = event.activity
+    if activity.kind not in FLOW_KINDS or not event.is_explained:
+        return
+    amount = activity.net_amount
+    if event.moves:  # in kind
+        price, qty = activity.price, sum((move.qty for move in event.moves), ZERO)
+        amount = None if price is None else (amount or ZERO) + qty * price
+    day = activity.day or new_york_day(activity.at or state.now)
+    yield Flow(day, activity.at, state.now, amount)
 
 
 def _activities_noted(state: State, event: e.ActivitiesNoted) -> State:

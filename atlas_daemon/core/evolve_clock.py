@@ -12,6 +12,7 @@ from . import events as e
 from .clocks import SET_BACK_MIN, skew_of
 from .evolve_figures import answered, with_figures
 from .frozen import replace
+from .moments import new_york_day
 from .orders import Order
 from .state import Figures, State
 
@@ -35,7 +36,8 @@ def with_clock(state: State, at: datetime) -> State:
 def none_to_come(state: State) -> State:
     """Return the state with every lasting moment that lies in the future brought to now."""
     now, book, run, halt = state.now, state.book, state.run, state.halt
-    seen, last = state.regime, state.last_run
+    seen, last, ramp = state.regime, state.last_run, state.ramp
+    today = new_york_day(now)
     book = replace(
         book,
         changed_at=_until(book.changed_at, now),
@@ -53,8 +55,11 @@ def none_to_come(state: State) -> State:
         regime=seen and replace(seen, heard_at=min(seen.heard_at, now)),
         last_run=last and replace(last, finished_at=min(last.finished_at, now)),
         activities=log,
+        ramp=replace(ramp, counted_day=ramp.counted_day and min(ramp.counted_day, today)),
         orders={order_id: _order_until(order, now) for order_id, order in state.orders.items()},
         alerts=tuple((min(at, now), alert) for at, alert in state.alerts),
+        marks=tuple(replace(mark, at=min(mark.at, now)) for mark in state.marks),
+        flows=tuple(replace(flow, heard_at=min(flow.heard_at, now)) for flow in state.flows),
     )
 
 

@@ -8,12 +8,14 @@ from decimal import Decimal
 
 from . import events as e
 from . import rules
+from .certificate import why_uncertified
 from .freshness import sessions_old
 from .orders import Order
 from .plan import has_drifted
 from .policy import Policy
 from .rules import OrderLike, Verdict
-from .runs import is_flatten_sell, managed_in_book, position_prices
+from .runs import FIRST_TRADE, is_flatten_sell, managed_in_book, position_prices
+from .scale import FULL, scale_in_force
 from .sessions import NYSE
 from .state import State
 from .values import ALLOCATION, ZERO, Draft, Mode, OrderId, Regime, Side, Symbol
@@ -54,6 +56,10 @@ def batch_verdicts(state: State, plan: e.RunPlanned, policy: Policy) -> list[Ver
             reduces=not buys,
         ),
     ]
+    if policy.needs_certificate and buys:
+        verdicts.append(is_certified(state, policy))
+    if scale_in_force(state, policy) < FULL:
+        verdicts.append(within_scale(state, plan, managed, policy, reduces=not buys))
     pending = pending_orders(state, None)
     for line in buys:
         value = line.target_qty * _price(line, prices)
@@ -88,7 +94,8 @@ def standing_verdicts(state: State, draft: Draft, policy: Policy) -> list[Verdic
         available = sellable_qty(state, draft.symbol, draft.order_id)
         return [*verdicts, rules.sells_within_holding(draft.qty, available)]
     asset = state.figures.assets.get(draft.symbol)
-    return [*verdicts, rules.tradable(draft.symbol, asset), *known_regime(state, policy)]
+    tradable = rules.tradable(draft.symbol, asset)
+    return [*verdicts, is_certified(state, policy), tradable, *known_regime(state, policy)]
 
 
 def limit_verdicts(state: State, draft: Draft, policy: Policy) -> list[Verdict]:
@@ -272,6 +279,26 @@ def mode_allows(state: State, draft: Draft) -> Verdict:
     limit = " or ".join(sorted(allowed))
     text = f"mode: {state.mode} ({state.mode_reason}), a {draft.side} needs {limit}"
     return Verdict("mode", ok, state.mode, limit, text)
+
+
+def is_certified(state: State, policy: Policy) -> Verdict:
+    """With real money a certificate counts at this very moment."""
+    why = why_uncertified(state, policy)
+    return Verdict(
+        "certificate", not why, why or "counts", "one that counts", f"certificate: {why}"
+    )
+
+
+def within_scale(
+    state: State, plan: e.RunPlanned, managed: Decimal, policy: Policy, *, reduces: bool
+) -> Verdict:
+    """Real money deploys no more of the regime's allocation than the scale on record.
+
+    A first trade has a size of its own.
+    """
+    is_first = state.run is not None and state.run.trigger == FIRST_TRADE
+    scale = FULL if is_first else scale_in_force(state, policy)
+    return rules.within_scale(managed, plan.equity, plan.allocation * scale, reduces=reduces)
 
 
 def id_is_free(state: State, draft: Draft) -> Verdict:

@@ -12,10 +12,14 @@ from decimal import Decimal
 from . import events as e
 from .policy import Policy
 from .pricing import Price
-from .runs import CASH_RUNS, managed_equity, managed_positions, missing_lines
+from .runs import CASH_RUNS, managed_equity, managed_positions, missing_lines, picks_of
+from .scale import scale_in_force, spelled
 from .sizing import SizedLine, size_lines
 from .state import Run, State
-from .values import ALLOCATION, ZERO, Pick, Regime, Symbol
+from .values import ALLOCATION, ZERO, Regime, Symbol
+
+DOLLARS_MIN = Decimal(1)
+"""Alpaca refuses a smaller order of a part of a share."""
 
 
 def regime_of(state: State, run: Run) -> Regime:
@@ -28,13 +32,6 @@ def regime_of(state: State, run: Run) -> Regime:
     if state.regime is not None:
         regimes.append(state.regime.regime)
     return min(regimes, key=lambda regime: ALLOCATION[regime])
-
-
-def picks_of(run: Run) -> tuple[Pick, ...]:
-    """Return what the run wants to hold; nothing for a run to cash."""
-    if run.signals is None or run.trigger in CASH_RUNS:
-        return ()
-    return run.signals.picks
 
 
 def make_plan(
@@ -56,7 +53,9 @@ def make_plan(
     equity = max(managed_equity(state, policy), ZERO)
     if equity == 0:  # nothing to size with (S025): what is held may still be closed
         kept = []
-    stuck_pct = min(stuck / equity, Decimal(1)) if equity > 0 else ZERO
+    scale = scale_in_force(state, policy)
+    # Measured before the scale is: what is stuck leaves room for so much less in full.
+    stuck_pct = min(stuck / scale / equity, Decimal(1)) if equity > 0 else ZERO
     fractionable = frozenset(
         s for s, a in state.figures.assets.items() if policy.fractional and a.fractionable
     )
@@ -68,15 +67,21 @@ def make_plan(
         cash_reserve_pct=min(policy.cash_reserve_pct + stuck_pct, Decimal(1)),
         max_position_pct=policy.max_position_pct,
         fractional=fractionable,
+        scale=scale,
     )
     lines = [
         *_lines_of_picks(run, held, {line.symbol: line for line in sizing.lines}),
         *_lines_to_close(run, held, prices),
     ]
     notes = [*sizing.notes]
+    if scale < 1:
+        notes.append(
+            f"scale {spelled(scale)}: {sizing.deployable:,.2f} dollars instead of normal sizes"
+        )
     if not picks and run.trigger not in CASH_RUNS:
-        notes.append("no candidate passes: all cash")
-    return _with_digest(
+        why = "no candidate passes" if run.signals is not None else "CRASH, and no signals came"
+        notes.append(f"{why}: all cash")
+    return with_digest(
         e.RunPlanned(
             run_id=run.run_id,
             round=run.round + 1,
@@ -89,6 +94,7 @@ def make_plan(
             lines=tuple(lines),
             notes=tuple(notes),
             digest="",
+            scale=scale,
         )
     )
 
@@ -100,15 +106,23 @@ def _lines_of_picks(
         current, line = held.get(pick.symbol, ZERO), sized.get(pick.symbol)
         dropped = run.dropped.get(pick.symbol)
         note = line.note if line else "no equity to size with"
+        target = line.qty if line else current if dropped else ZERO
+        if line is not None and _is_too_little(target - current, line.price):
+            target, note = current, "what is missing is worth less than a dollar: no order"
         yield e.PlanLine(
             symbol=pick.symbol,
             current_qty=current,
-            target_qty=line.qty if line else current if dropped else ZERO,
+            target_qty=target,
             weight=pick.weight,
             price=line.price if line else None,
             close=pick.close,
             note=f"dropped: {dropped}" if dropped else note,
         )
+
+
+def _is_too_little(gap: Decimal, price: Decimal | None) -> bool:
+    """True for a part of a share to buy that the broker takes no order for."""
+    return gap > 0 and gap != int(gap) and price is not None and gap * price < DOLLARS_MIN
 
 
 def _lines_to_close(
@@ -162,7 +176,7 @@ def plan_again(
                 note=run.dropped.get(line.symbol, line.note),
             )
         )
-    return _with_digest(
+    return with_digest(
         e.RunPlanned(
             run_id=run.run_id,
             round=run.round + 1,
@@ -175,6 +189,7 @@ def plan_again(
             lines=tuple(lines),
             notes=(),
             digest="",
+            scale=run.plan.scale,
         )
     )
 
@@ -201,11 +216,13 @@ def _value_held(state: State, symbol: Symbol) -> Decimal:
     return sum((p.value for p in positions if p.symbol == symbol), ZERO)
 
 
-def _with_digest(plan: e.RunPlanned) -> e.RunPlanned:
+def with_digest(plan: e.RunPlanned) -> e.RunPlanned:
+    """Return the plan with the hash of all that makes it what it is."""
+    unsaid = {"run_id", "digest"} | ({"scale"} if plan.scale == 1 else set())
     parts = [
         f"{field.name}={_spelled(getattr(plan, field.name))}"
         for field in fields(plan)
-        if field.name not in ("run_id", "digest")
+        if field.name not in unsaid
     ]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return e.RunPlanned(

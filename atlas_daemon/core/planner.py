@@ -11,22 +11,30 @@ from decimal import Decimal
 
 from . import events as e
 from .asking import alert_once, ask_figures, cancel, may_ask
+from .certificate import LAPSED, why_uncertified
 from .drafts import buy_drafts, pending_buys, sell_drafts
 from .effects import ComputeSignals, Effect
+from .first_trade import make_first_plan
 from .freshness import sessions_old
-from .plan import make_plan, picks_of, plan_again, regime_of
+from .modes import has_lapsed, lacks_certificate_only
+from .plan import make_plan, plan_again, regime_of
 from .policy import BENCHMARK, Policy
 from .pricing import NoPrice, Price, price_of
 from .runs import (
     CASH_RUNS,
     CRASH_REASON,
+    FIRST_TRADE,
+    goes_to_cash,
     is_at_rest,
     is_flattening,
     managed_positions,
     missing_lines,
+    picks_of,
     report_of,
+    symbols_of,
     time_left,
 )
+from .scale import spelled
 from .state import Phase, Run, State
 from .values import Mode, Regime, Side, Symbol
 
@@ -70,7 +78,7 @@ def on_regime_reported(
     run, seen = state.run, state.regime  # what is in force: an answer may be of an older session
     if run is None or seen is None or seen.regime is not Regime.CRASH or run.trigger in CASH_RUNS:
         return
-    if run.plan is None and run.phase is Phase.DUE:
+    if run.plan is None and run.phase is Phase.DUE and run.trigger != FIRST_TRADE:
         return  # it will be planned under CRASH: everything to cash
     if run.plan is not None and run.plan.regime is Regime.CRASH:
         return
@@ -80,7 +88,10 @@ def on_regime_reported(
     text = f"{run.run_id} closed: regime went from {regime_of_plan(run)} to CRASH"
     yield e.AlertRaised("critical", "regime", text)
     report = report_of(state, run, policy, Regime.CRASH)
-    yield e.RunFinished(run.run_id, "aborted", is_final=True, reason=CRASH_REASON, report=report)
+    # What else is held was no business of a first trade: for that a CRASH is to be confirmed.
+    is_first = run.trigger == FIRST_TRADE
+    why = "CRASH: nothing more is bought" if is_first else CRASH_REASON
+    yield e.RunFinished(run.run_id, "aborted", is_final=True, reason=why, report=report)
 
 
 def regime_of_plan(run: Run) -> str:
@@ -93,13 +104,19 @@ def regime_of_plan(run: Run) -> str:
 
 def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
     if state.mode is not Mode.TRADING and not is_flattening(state):
-        return
+        if not lacks_certificate_only(state, policy):
+            return
+        if not goes_to_cash(state, run):
+            if has_lapsed(state, policy):
+                yield from _park_uncertified(state, run, policy)
+            return
     if _is_too_late(state, run, policy):
         text = f"{run.run_id}: too late in the session to begin, goes on in the next"
         yield e.RunFinished(run.run_id, "degraded", is_final=False, reason=text, report=None)
         yield e.AlertRaised("error", "run", text)
         return
-    if (why := _signals_missing(state, run)) is not None:
+    why = _signals_missing(state, run)
+    if why is not None and not _goes_without(state, run, policy):
         asked_at = state.figures.signals_asked_at
         if asked_at is None or state.now - asked_at >= policy.signals_wait:
             if run.signals is not None:
@@ -110,8 +127,7 @@ def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event
     if not is_at_rest(state, run.phase_at):
         yield from _ask_when_due(state, run, policy)
         return
-    wanted = {pick.symbol for pick in picks_of(run)} | managed_positions(state, policy).keys()
-    if not wanted <= state.figures.assets_asked:
+    if not symbols_of(state, run, policy) <= state.figures.assets_asked:
         yield from _ask_when_due(state, run, policy)
         return
     _, problems = _prices(state, run, policy)
@@ -126,6 +142,14 @@ def _plan_when_ready(state: State, run: Run, policy: Policy) -> Iterator[e.Event
     yield e.LinesChecked(run.run_id)
 
 
+def _park_uncertified(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
+    """A run that has begun, and may not buy any more, goes on once a certificate counts again."""
+    why = f"{LAPSED}{why_uncertified(state, policy)}"
+    yield e.RunFinished(run.run_id, "degraded", is_final=False, reason=why, report=None)
+    text = f"{run.run_id} waits for a certificate: {why}"
+    yield from alert_once(state, "error", "run", text)
+
+
 def _is_too_late(state: State, run: Run, policy: Policy) -> bool:
     """True where a run that would buy has waited until its session is nearly over.
 
@@ -133,6 +157,13 @@ def _is_too_late(state: State, run: Run, policy: Policy) -> bool:
     """
     least = policy.min_session_left - policy.signals_wait - policy.line_wait
     return run.trigger not in CASH_RUNS and time_left(state, run) < least
+
+
+def _goes_without(state: State, run: Run, policy: Policy) -> bool:
+    """True where everything goes to cash: signals are waited for then, but not for ever."""
+    is_cash = run.signals is None and run.trigger != FIRST_TRADE and goes_to_cash(state, run)
+    since = run.phase_at or state.now
+    return is_cash and state.now - since >= policy.signals_wait
 
 
 PRICE_GAP = timedelta(seconds=5)
@@ -161,7 +192,8 @@ def on_lines_checked(
     run = state.run
     assert run is not None
     prices, _ = _prices(state, run, policy)
-    yield make_plan(state, run, prices, policy)
+    make = make_first_plan if run.trigger == FIRST_TRADE else make_plan
+    yield make(state, run, prices, policy)
 
 
 def _prices(
@@ -180,7 +212,7 @@ def _prices(
     prices: dict[Symbol, Price] = {}
     problems: dict[Symbol, NoPrice] = {}
     wanted = {pick.symbol for pick in picks_of(run)}
-    for symbol in sorted({*wanted, *managed_positions(state, policy)}):
+    for symbol in sorted(symbols_of(state, run, policy)):
         if symbol in run.dropped:
             continue
         price = price_of(figures.quotes.get(symbol), closes.get(symbol), state.now, policy)
@@ -226,7 +258,10 @@ def _settle_sells(state: State, run: Run) -> Iterator[e.Event | Effect]:
 
 
 def _release_buys(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
-    if state.halt is not None or run.trigger in CASH_RUNS:
+    lack, is_over = why_uncertified(state, policy), has_lapsed(state, policy)
+    if lack and state.figures.certificate is not None:  # read, and not only about to be
+        yield from _pull_buys(state, f"{LAPSED}{lack}")
+    if state.halt is not None or run.trigger in CASH_RUNS or is_over:
         pending: list[e.PlanLine] = []
     else:
         pending = pending_buys(state, run, policy)
@@ -234,7 +269,7 @@ def _release_buys(state: State, run: Run, policy: Policy) -> Iterator[e.Event | 
         if not any(state.open_orders()):
             yield e.PhaseStarted(run.run_id, Phase.RECONCILING, run.round)
         return
-    if state.mode is not Mode.TRADING:
+    if state.mode is not Mode.TRADING or lack:
         return
     snapshot = state.figures.snapshot
     assert run.phase_at is not None
@@ -260,6 +295,14 @@ def _release_buys(state: State, run: Run, policy: Policy) -> Iterator[e.Event | 
         yield e.PhaseDrafted(run.run_id, run.phase)
 
 
+def _pull_buys(state: State, why: str) -> Iterator[e.Event | Effect]:
+    for order in state.open_orders():
+        if order.draft.side is Side.BUY and not order.is_cancel_wanted:
+            yield from cancel(order, why)
+            if not order.is_in_doubt:
+                return  # its step leads here again, for the next one
+
+
 def _reconcile(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
     if not is_at_rest(state, run.phase_at):
         yield from _ask_when_due(state, run, policy)
@@ -283,24 +326,29 @@ def _reconcile(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Eff
         yield e.AlertRaised("warning", "round", f"{run.run_id} plans again: missing {text}")
         yield plan_again(state, run, prices, policy)
         return
-    if run.session_round < policy.rounds and has_time:
+    is_over = has_lapsed(state, policy) and not goes_to_cash(state, run)
+    if run.session_round < policy.rounds and has_time and not is_over:
         return  # not trading just now: wait for it
-    yield from _finish(state, run, "degraded", report)
+    why = f"{LAPSED}{why_uncertified(state, policy)}" if is_over else ""
+    yield from _finish(state, run, "degraded", report, why)
 
 
 def _finish(
-    state: State, run: Run, outcome: str, report: e.RunReport
+    state: State, run: Run, outcome: str, report: e.RunReport, lapsed: str = ""
 ) -> Iterator[e.Event | Effect]:
-    off = "; ".join(report.discrepancies)
+    first = lapsed or _nothing_bought(run, report)
+    off = "; ".join((first, *report.discrepancies) if first else report.discrepancies)
     if outcome == "done" and run.trigger == "stop":
         yield e.AlertRaised("warning", "run", f"{run.run_id} done: nothing is left")
     elif outcome == "done":
-        text = f"{run.run_id} done: {report.achieved_pct:.1%} deployed" + (
+        scaled = f" at scale {spelled(report.scale)}" if report.scale < 1 else ""
+        text = f"{run.run_id} done: {report.achieved_pct:.1%} deployed{scaled}" + (
             f" ({off})" if off else ""
         )
         yield e.AlertRaised("warning" if off else "info", "run", text)
     else:
-        text = f"{run.run_id} degraded, goes on in the next session: {off}"
+        when = "once a certificate counts" if lapsed else "in the next session"
+        text = f"{run.run_id} degraded, goes on {when}: {off}"
         yield e.AlertRaised("error", "run", text)
     yield e.EquityMarked(
         run.order_day,
@@ -311,6 +359,16 @@ def _finish(
     yield e.RunFinished(run.run_id, outcome, is_final=outcome == "done", reason=off, report=report)
 
 
+def _nothing_bought(run: Run, report: e.RunReport) -> str:
+    """Return why a run that meant to hold something sent nothing; empty where that is not so."""
+    picked = [x for x in report.lines if x.symbol in {pick.symbol for pick in picks_of(run)}]
+    is_held = any(line.actual_qty for line in picked) and run.trigger != FIRST_TRADE
+    if report.total_orders or not picked or is_held or report.regime is Regime.CRASH:
+        return ""
+    notes = ", ".join(f"{line.symbol}: {line.note}" for line in picked if line.note)
+    return f"nothing was bought: {notes}"
+
+
 def _benchmark(state: State) -> Decimal | None:
     quote = state.figures.quotes.get(BENCHMARK)
     return quote.last if quote is not None else None
@@ -318,7 +376,7 @@ def _benchmark(state: State) -> Decimal | None:
 
 def _ask(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Effect]:
     # What is not managed (options, crypto, shorts) is not asked after: it has no quote as a stock.
-    lines = {*(pick.symbol for pick in picks_of(run)), *managed_positions(state, policy)}
+    lines = symbols_of(state, run, policy)
     assets = lines - state.figures.assets_asked
     yield from ask_figures(state, {*lines, policy.benchmark}, assets)
 

@@ -69,6 +69,14 @@ class Policy:
     stop_scope_account: bool = True
     foreign_waits: bool = True
 
+    # going live
+    needs_certificate: bool = False
+    """True with real money: nothing is bought without a certificate that counts."""
+    scale: Decimal = Decimal(1)
+    """Part of normal sizes that the first live rebalance deploys; the journal has it from then."""
+    clean_days_min: int = 30
+    """Sessions without anything unclean before the scale may be raised."""
+
     # patience
     answer_wait: timedelta = timedelta(seconds=40)
     """Longer than any request's own deadline (30 s) and its travel."""

@@ -31,6 +31,11 @@ CASH_KINDS = frozenset(
     ]
 )
 """Types that move money by `net_amount`; all that begin with DIV do too."""
+FLOW_KINDS = frozenset(["CSD", "CSW", "JNLC", "ACATC", "TRANS", "JNLS", "ACATS"])
+"""Types that bring value from outside or take it away: deposits, withdrawals, journals, transfers.
+
+What they move is no gain and no loss. The last two move shares.
+"""
 SHARE_KINDS = frozenset(["SPLIT", "SSP", "SPIN", "SSO", "JNLS", "ACATS", "MA", "NC", "REORG"])
 """Types that move shares by `qty`: splits, spin-offs, journals, mergers, new names."""
 SPLIT_KINDS = frozenset({"SPLIT", "SSP"})

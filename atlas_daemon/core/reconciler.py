@@ -11,12 +11,14 @@ from decimal import Decimal
 from . import events as e
 from .asking import alert_once, ask_figures, may_ask
 from .effects import CancelOrder, Effect, FetchOrder
+from .freshness import is_clock_trusted
+from .modes import blocks_of, mode_of
 from .moments import new_york_day
 from .policy import Policy
 from .runs import is_at_rest, parse_order_id
 from .sessions import NYSE
 from .state import Phase, State
-from .values import ZERO, Account, Mode, OpenOrder, OrderId, RunId, Symbol
+from .values import ZERO, Mode, OpenOrder, OrderId, RunId, Symbol
 
 DARK_AFTER = timedelta(minutes=15)
 """A broker that has not answered for so long is told of."""
@@ -106,14 +108,19 @@ def _take_first_book(
 def on_book_matched(
     state: State, event: e.BookMatched, policy: Policy
 ) -> Iterator[e.Event | Effect]:
-    """Parity may open trading; after a close it gives the day's mark of equity."""
+    """Parity may open trading; after a close it gives the day's mark of equity.
+
+    Not by a clock that runs ahead or was not compared yet: marks count as days that were lived.
+    """
     yield from settle_mode(state, policy)
     snapshot = state.figures.snapshot
     assert snapshot is not None
     last = NYSE.last_completed(snapshot.asked_at)
-    is_new = not state.marks or state.marks[-1].day < last.day
+    # A run's own mark of that day is of its end, hours before the close.
+    is_new = not state.marks or state.marks[-1].at < last.closes_at
     is_ours = state.born_at is not None and state.born_at < last.closes_at
-    if is_new and is_ours and NYSE.session_at(snapshot.asked_at) is None:
+    is_over = NYSE.session_at(snapshot.asked_at) is None and is_clock_trusted(state)
+    if is_new and is_ours and is_over:
         quote = state.figures.quotes.get(policy.benchmark)
         account = snapshot.account
         price = quote.last if quote is not None else None
@@ -121,7 +128,7 @@ def on_book_matched(
 
 
 def on_difference(state: State, event: e.Event, policy: Policy) -> Iterator[e.Event | Effect]:
-    """While books, calendars or clocks differ nothing is bought, from this very turn on."""
+    """While books or clocks differ, or no certificate counts, nothing is bought from now on."""
     yield from settle_mode(state, policy)
 
 
@@ -215,78 +222,12 @@ def settle_mode(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
     if mode is not state.mode:
         yield e.ModeChanged(mode, reason)
         snapshot = state.figures.snapshot
-        if mode is Mode.REDUCE_ONLY and snapshot is not None and (why := _blocks(snapshot.account)):
+        if (
+            mode is Mode.REDUCE_ONLY
+            and snapshot is not None
+            and (why := blocks_of(snapshot.account))
+        ):
             yield e.AlertRaised("error", "account", f"the broker lets nobody trade: {why}")
-
-
-def _blocks(account: Account) -> str:
-    """Return in words what the broker itself holds against trading; nothing where it is open."""
-    words = {
-        "trading blocked": account.trading_blocked,
-        "account blocked": account.account_blocked,
-        "suspended by user": account.suspended_by_user,
-        f"account status {account.status}": account.status != "ACTIVE",
-    }
-    return ", ".join(word for word, is_on in words.items() if is_on)
-
-
-def mode_of(state: State, policy: Policy) -> tuple[Mode, str]:
-    """Return the mode that follows from what is known, and why."""
-    figures = state.figures
-    if state.halt is not None:
-        return Mode.HALTED, state.mode_reason
-    snapshot = figures.snapshot
-    if snapshot is not None and snapshot.account.number != state.account_number:
-        return Mode.REDUCE_ONLY, f"account {snapshot.account.number} is another one"
-    if figures.matched_at is None:
-        reason = figures.failures.get("snapshot", "not yet reconciled")
-        if state.mode is Mode.STARTING:
-            return Mode.STARTING, reason
-        return Mode.REDUCE_ONLY, reason
-    assert snapshot is not None
-    account = snapshot.account
-    blocks = [
-        name
-        for name, is_on in (
-            (_blocks(account), bool(_blocks(account))),
-            ("positions differ", figures.drift_at is not None),
-            ("cash differs", figures.cash_differs_at is not None),
-            ("calendars differ", bool(state.calendar_dispute)),
-            (_clock_text(figures.clock_dispute), _is_clock_off(figures.clock_dispute)),
-            (figures.rival, bool(figures.rival)),
-            ("the stream is refused: another daemon?", _is_refused_for_long(state, policy)),
-        )
-        if is_on
-    ]
-    if blocks:
-        why = figures.failures.get("activities")
-        unread = [f"no activities: {why}"] if why and state.figures.differs_at is not None else []
-        return Mode.REDUCE_ONLY, ", ".join((*blocks, *unread))
-    if "credentials" in figures.failures:
-        return Mode.REDUCE_ONLY, "the broker refuses our keys"
-    if figures.stream == "listening":
-        if figures.stream_at is not None and figures.matched_at < figures.stream_at:
-            return Mode.REDUCE_ONLY, "not reconciled since the stream opened"
-        return Mode.TRADING, "reconciled, stream listening"
-    clean = figures.clean_since
-    if clean is not None and figures.stream_at is not None:
-        clean = max(clean, figures.stream_at)  # polling stands in only since the stream is gone
-    if clean is not None and state.now - clean >= policy.blind_wait:
-        return Mode.TRADING, "reconciled, polling (no stream)"
-    return Mode.REDUCE_ONLY, f"stream {figures.stream}"
-
-
-def _is_clock_off(dispute: e.ClockDisputed | None) -> bool:
-    return dispute is not None and dispute.is_blocking
-
-
-def _clock_text(dispute: e.ClockDisputed | None) -> str:
-    return "" if dispute is None else f"the broker's clock is {dispute.skew_s:+.0f} s from ours"
-
-
-def _is_refused_for_long(state: State, policy: Policy) -> bool:
-    since = state.figures.refused_at
-    return since is not None and state.now - since >= policy.rival_wait
 
 
 def _name_foreign(state: State, event: e.SnapshotReported) -> Iterator[e.Event | Effect]:

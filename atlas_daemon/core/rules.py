@@ -135,6 +135,13 @@ def regime_compliance(regime: str, allocation_pct: Decimal, *, reduces: bool = F
     return _compared(rule, ok, actual, bound)
 
 
+def within_scale(
+    deployed_value: Decimal, equity: Decimal, max_pct: Decimal, *, reduces: bool = False
+) -> Verdict:
+    """Deployed value <= `max_pct` of the equity: the regime's allocation times live's scale."""
+    return _share_of("scale", deployed_value, equity, max_pct, reduces=reduces)
+
+
 def portfolio_heat(
     positions: Iterable[StoppedPosition],
     portfolio_value: Decimal,

@@ -22,6 +22,7 @@ from .values import (
     ZERO,
     Draft,
     OrderId,
+    Pick,
     Regime,
     RunId,
     Session,
@@ -31,6 +32,10 @@ from .values import (
 
 CASH_RUNS = frozenset({"crash", "stop"})
 """Triggers of runs whose target is cash."""
+FIRST_TRADE = "first"
+"""Trigger of the run that buys for a few dollars only."""
+FIRST_PICKS = 3
+"""The handbook's first trade."""
 CRASH_REASON = "CRASH"
 """Why a run ended that a CRASH closed."""
 
@@ -131,6 +136,31 @@ def orders_of_round(state: State, run: Run, side: Side) -> dict[Symbol, Order]:
     """Return the orders of the run's present round by symbol; the latest attempt where several."""
     stem = f"{run.prefix}r{run.round}-{side}-"
     return {o.draft.symbol: o for i, o in state.orders.items() if i.startswith(stem)}
+
+
+def picks_of(run: Run) -> tuple[Pick, ...]:
+    """Return what the run wants to hold; nothing for a run to cash."""
+    if run.signals is None or run.trigger in CASH_RUNS:
+        return ()
+    picks = run.signals.picks
+    return picks[:FIRST_PICKS] if run.trigger == FIRST_TRADE else picks
+
+
+def symbols_of(state: State, run: Run, policy: Policy) -> frozenset[Symbol]:
+    """Return every symbol that the run has a line of: picks, and what is managed besides.
+
+    A first trade touches nothing but its picks.
+    """
+    picked = frozenset(pick.symbol for pick in picks_of(run))
+    if run.trigger == FIRST_TRADE:
+        return picked
+    return picked | managed_positions(state, policy).keys()
+
+
+def goes_to_cash(state: State, run: Run) -> bool:
+    """True where all that the run can do is sell: it needs nothing that a buy would need."""
+    seen = state.regime
+    return run.trigger in CASH_RUNS or (seen is not None and seen.acted_on is Regime.CRASH)
 
 
 def is_manageable(symbol: Symbol, policy: Policy) -> bool:
@@ -247,10 +277,14 @@ def missing_lines(state: State, run: Run, policy: Policy) -> dict[Symbol, Decima
             continue
         target = run.agreed.get(line.symbol, line.target_qty)
         gap = target - held.get(line.symbol, ZERO)
-        tolerance = policy.qty_tolerance if line.target_qty else ZERO
-        if abs(gap) > tolerance:
+        if abs(gap) > _tolerance(run, line, policy):
             missing[line.symbol] = gap
     return missing
+
+
+def _tolerance(run: Run, line: e.PlanLine, policy: Policy) -> Decimal:
+    """Return the shares that a line may be off: a first trade may want less than one in all."""
+    return policy.qty_tolerance if line.target_qty and run.trigger != FIRST_TRADE else ZERO
 
 
 def report_of(state: State, run: Run, policy: Policy, regime: Regime) -> e.RunReport:
@@ -282,8 +316,7 @@ def report_of(state: State, run: Run, policy: Policy, regime: Regime) -> e.RunRe
                 note=note,
             )
         )
-        tolerance = policy.qty_tolerance if line.target_qty else ZERO
-        if abs(actual - line.target_qty) > tolerance:
+        if abs(actual - line.target_qty) > _tolerance(run, line, policy):
             off.append(f"{line.symbol}: target {line.target_qty:f}, actual {actual:f}")
     if run.trigger == "stop":  # what is left is left, dropped by policy or a single share
         why = {**run.dropped, **state.frozen}
@@ -301,6 +334,7 @@ def report_of(state: State, run: Run, policy: Policy, regime: Regime) -> e.RunRe
         achieved_pct=_share(value, equity),
         lines=tuple(lines),
         discrepancies=tuple(off),
+        scale=run.plan.scale if run.plan is not None else Decimal(1),
     )
 
 

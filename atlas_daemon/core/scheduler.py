@@ -8,13 +8,17 @@ from datetime import date, timedelta
 
 from . import events as e
 from . import jobs
+from .certificate import LAPSED, why_uncertified
 from .effects import Effect
 from .freshness import is_clock_trusted
+from .modes import lacks_certificate_only
 from .moments import NEW_YORK, new_york_day
 from .policy import Policy
 from .runs import (
     CRASH_REASON,
+    FIRST_TRADE,
     Slot,
+    goes_to_cash,
     is_flattening,
     managed_in_book,
     next_slot,
@@ -22,10 +26,12 @@ from .runs import (
     report_of,
     run_id_for,
 )
-from .sessions import NYSE
-from .state import Phase, Run, State
+from .sessions import NYSE, CalendarRangeError
+from .state import Phase, Run, RunRecord, State
 from .values import Mode, Regime, RunId, Session
 
+LAPSED_WAIT = timedelta(minutes=2)
+"""A run that waited for a certificate goes on so late, and later after each round."""
 BEGIN_PATIENCE = timedelta(minutes=2)
 """What keeps a slot from beginning is often over by then."""
 
@@ -66,14 +72,15 @@ def on_rebalance_requested(
     session = tradable_session(state, policy)
     assert session is not None
     signal_day = NYSE.session_before(session.day).day
-    if not event.force:
+    if not event.force and not event.is_first_trade:
         if due_slot(state, policy) is None:
             coming = next_slot(state, policy)
             when = f"the next slot is {coming.session.day}" if coming else "no slot is known"
             yield e.RequestDenied("rebalance", "due", f"nothing is due; {when}")
         return  # a due slot is started by the same turn's tick
-    run_id = run_id_for(state, "force", session.day)
-    yield e.RunStarted(run_id, "force", None, order_day=session.day, signal_day=signal_day)
+    trigger = FIRST_TRADE if event.is_first_trade else "force"
+    run_id = run_id_for(state, trigger, session.day)
+    yield e.RunStarted(run_id, trigger, None, order_day=session.day, signal_day=signal_day)
 
 
 def on_regime_heard(
@@ -113,14 +120,15 @@ def _tell_why_not(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
 
 def _follow_regime(state: State, policy: Policy) -> Iterator[e.Event | Effect]:
     # Heard while closed, halted or reducing, it still stands when that is over. Once a session:
-    # what could not be sold is tried again in the next one.
-    session = tradable_session(state, policy)
+    # what could not be sold is tried again in the next one. Going to cash needs no certificate.
+    session = tradable_session(state, policy, to_cash=True)
     if session is None:
         return
+    may_buy = state.mode is Mode.TRADING
     trigger = ""
     if _is_crash_to_follow(state) and policy.crash_reacts and managed_in_book(state, policy):
         trigger = "crash"
-    elif state.outlook.pending is not None and policy.regime_reacts:
+    elif state.outlook.pending is not None and policy.regime_reacts and may_buy:
         trigger = "regime"
     run_id = RunId(f"{trigger}-{session.day:%Y%m%d}")
     last = state.last_run
@@ -149,10 +157,14 @@ def due_slot(state: State, policy: Policy) -> Slot | None:
     return None
 
 
-def tradable_session(state: State, policy: Policy) -> Session | None:
-    """Return the running session where a run may start in it: open for a while, time enough."""
+def tradable_session(state: State, policy: Policy, *, to_cash: bool = False) -> Session | None:
+    """Return the running session where a run may start in it: open for a while, time enough.
+
+    A run that only sells (`to_cash`) may start without a certificate.
+    """
     session = NYSE.session_at(state.now)
-    if session is None or state.mode is not Mode.TRADING or state.calendar_dispute:
+    may_run = state.mode is Mode.TRADING or (to_cash and lacks_certificate_only(state, policy))
+    if session is None or not may_run or state.calendar_dispute:
         return None
     if state.figures.sessions_agreed is None or not is_clock_trusted(state):
         return None  # nobody has compared calendars and clocks yet
@@ -178,6 +190,8 @@ def _why_not(state: State, policy: Policy) -> tuple[str, str] | None:
             "market_hours",
             f"the market is closed; it opens {opens:%Y-%m-%d %H:%M} New York",
         )
+    if lacks_certificate_only(state, policy):
+        return "certificate", f"{LAPSED}{why_uncertified(state, policy)}"
     if state.mode is not Mode.TRADING:
         return "mode", f"{state.mode}: {state.mode_reason}"
     if state.calendar_dispute:
@@ -232,13 +246,20 @@ def _end_of_day(state: State, run: Run, policy: Policy) -> Iterator[e.Event | Ef
     if run.trigger == "stop":  # goes on while halted, in any open session
         session_now = NYSE.session_at(state.now) if is_flattening(state) else None
     else:
-        session_now = tradable_session(state, policy)
+        session_now = tradable_session(state, policy, to_cash=goes_to_cash(state, run))
     if session_now is None:
         return
-    was_stopped = state.last_run is not None and state.last_run.outcome == "aborted"
-    if session_now.day > run.order_day or was_stopped:
+    last = state.last_run
+    waited = last is not None and (last.outcome == "aborted" or _may_again(state, run, last))
+    if session_now.day > run.order_day or waited:
         signal_day = NYSE.session_before(session_now.day).day
         yield e.RunContinued(run.run_id, session_now.day, signal_day)
+
+
+def _may_again(state: State, run: Run, last: RunRecord) -> bool:
+    """True where the run waited for a certificate, and for long enough."""
+    wait = LAPSED_WAIT * max(run.round, 1)
+    return last.reason.startswith(LAPSED) and state.now - last.finished_at >= wait
 
 
 def _slot_that_waits(state: State, run: Run, policy: Policy) -> Slot | None:
@@ -257,7 +278,11 @@ def _make_way(state: State, run: Run, slot: Slot, policy: Policy) -> Iterator[e.
 
 
 def _last_day(first_day: date, policy: Policy) -> date:
+    """Return the last day of a run: an earlier one where the calendar ends before it."""
     day = first_day
     for _ in range(policy.catch_up_sessions):
-        day = NYSE.session_after(day).day
+        try:
+            day = NYSE.session_after(day).day
+        except CalendarRangeError:
+            break
     return day

@@ -80,16 +80,17 @@ def size_lines(
     max_position_pct: Decimal,
     fractional: frozenset[Symbol] = frozenset(),
     respread: bool = True,
+    scale: Decimal = _ONE,
 ) -> Sizing:
     """Size each pick within the regime's allocation, the cash reserve and the cap on a position.
 
-    Deployable is `equity` x min(`allocation`, 1 - `cash_reserve_pct`). A line's slice is its weight
-    of that, at most `max_position_pct` of `equity`; what the cap cuts off stays in cash. Quantities
-    are the slice over the price, rounded down. With `respread`, the cash that rounding left then
-    goes out share by share: the whole-share line furthest below its slice in dollars gets one more,
-    ties in symbol order, as long as the cap and the deployable value allow it. A line at or above
-    its slice gets none, so each line ends less than one share from its slice or at its floor, and
-    a pick too dear to hold never swells the others beyond their weights.
+    Deployable is `equity` x min(`allocation`, 1 - `cash_reserve_pct`) x `scale`. A line's slice is
+    its weight of that, at most `max_position_pct` of `equity`; what the cap cuts off stays in
+    cash. Quantities are the slice over the price, rounded down. With `respread`, the cash that
+    rounding left then goes out share by share: the whole-share line furthest below its slice in
+    dollars gets one more, ties in symbol order, as long as the cap and the deployable value allow
+    it. A line at or above its slice gets none, so each line ends less than one share from its slice
+    or at its floor, and a pick too dear to hold never swells the others beyond their weights.
 
     A pick without a usable price gets 0 shares and a note. The answer depends on the picks' order
     only in the order of its lines.
@@ -98,8 +99,8 @@ def size_lines(
     0..1, a weight that is not positive, weights over 1 in sum, a symbol twice.
     """
     with localcontext(_EXACT):
-        _refuse_nonsense(picks, equity, allocation, cash_reserve_pct, max_position_pct)
-        deployable = max(equity, ZERO) * min(allocation, _ONE - cash_reserve_pct)
+        _refuse_nonsense(picks, equity, allocation, cash_reserve_pct, max_position_pct, scale)
+        deployable = max(equity, ZERO) * min(allocation, _ONE - cash_reserve_pct) * scale
         cap = max(equity, ZERO) * max_position_pct
         slices = _slices(picks, deployable)
         lines = [
@@ -127,11 +128,13 @@ def _refuse_nonsense(
     allocation: Decimal,
     cash_reserve_pct: Decimal,
     max_position_pct: Decimal,
+    scale: Decimal,
 ) -> None:
     fractions = {
         "allocation": allocation,
         "cash_reserve_pct": cash_reserve_pct,
         "max_position_pct": max_position_pct,
+        "scale": scale,
     }
     for name, fraction in fractions.items():
         if not (fraction.is_finite() and 0 <= fraction <= 1):

@@ -15,7 +15,8 @@ def dollars(value: Decimal | None) -> str:
     """Return `$10,245.67`; a negative amount as `-$5.00`."""
     if value is None:
         return UNKNOWN
-    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
+    amount = f"{abs(value):,.2f}"
+    return f"{'-' if value < 0 and amount != '0.00' else ''}${amount}"
 
 
 def whole_dollars(value: Decimal | None) -> str:
@@ -38,7 +39,7 @@ def percent(fraction: Decimal | None, *, places: int = 1, signed: bool = False) 
     """Return a fraction as a percentage: `14.8%`, signed `+2.7%`."""
     if fraction is None:
         return UNKNOWN
-    return f"{fraction:{'+' if signed else ''}.{places}%}"
+    return f"{fraction:{'+' if signed else 'z'}.{places}%}"
 
 
 def shares(qty: Decimal | None) -> str:

@@ -28,6 +28,8 @@ from .values import (
 
 MARKS_MAX = 800
 """Daily equity marks kept in memory: three years, enough for a status page."""
+FLOWS_MAX = 200
+"""The latest deposits and withdrawals; what was made since one that is forgotten is not known."""
 ALERTS_MAX = 20
 ACTIVITIES_MAX = 20
 FOREIGN_MAX = 200
@@ -198,6 +200,8 @@ class Figures:
     """When the cancels of a halt were last asked for again."""
     suspension_asked_at: datetime | None = None
     is_shutting_down: bool = False
+    certificate: e.CertificateReported | None = None
+    """What was read of it. A new process reads it anew, and so does a clock that was set back."""
 
     @property
     def differs_at(self) -> datetime | None:
@@ -254,6 +258,63 @@ class Examined:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """The latest word on something that was tried, measured or approved."""
+
+    word: e.EvidenceReported
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """How real money was used so far. Empty in the other modes."""
+
+    first_buy_at: datetime | None = None
+    """The first live fill of a buy: clean days are counted from then."""
+    scale: Decimal | None = None
+    """Part of normal sizes, as the first rebalance had it or a person set it; None before."""
+    changed_at: datetime | None = None
+    """When a person last set it."""
+    raised_at: datetime | None = None
+    clean_days: int = 0
+    """Sessions since the first buy, the last raise and the last unclean thing."""
+    counted_day: date | None = None
+    """The session that was counted last, or that the count began in."""
+    unclean_at: datetime | None = None
+    unclean: str = ""
+    """What began the count anew, in a few words."""
+    warned: frozenset[str] = frozenset()
+    """What was told of the present certificate's end."""
+    warned_of: str = ""
+    """The certificate that is meant."""
+    refusal_told: str = ""
+    """Why the certificate does not count, where that was told; empty since it counts."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The account's equity, and the benchmark's price, as they were at a moment."""
+
+    day: date
+    """The session that it is the end of, or that its run belongs to."""
+    at: datetime
+    equity: Decimal
+    benchmark: Decimal | None
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Value that came from outside or went there: no gain and no loss."""
+
+    day: date
+    at: datetime | None
+    """When it moved; None where only the day was told."""
+    heard_at: datetime
+    amount: Decimal | None
+    """Dollars, negative where they went; None where nobody knows what the shares were worth."""
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """A run that ended, for status pages."""
 
@@ -307,7 +368,11 @@ class State:
     examined: Examined | None = None
     config_digest: str = ""
     calendar_dispute: str = ""
-    marks: tuple[e.EquityMarked, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    flows: tuple[Flow, ...] = ()
+    evidence: Mapping[tuple[str, str], Evidence] = field(default_factory=dict)
+    """By kind and name."""
+    ramp: Ramp = Ramp()
     alerts: tuple[tuple[datetime, e.AlertRaised], ...] = ()
     figures: Figures = Figures()
 

@@ -140,7 +140,9 @@ def clocks_apart(skew_s: Decimal) -> str:
 def _ask_sessions(state: State) -> Iterator[e.Event | Effect]:
     today = new_york_day(state.now)
     yield e.SessionsRequested()
-    yield FetchSessions(today, today + timedelta(days=CALENDAR_DAYS))
+    # Beyond the end of ours there is nothing to compare with.
+    last = min(today + timedelta(days=CALENDAR_DAYS), max(today, NYSE.last))
+    yield FetchSessions(today, last)
 
 
 def _ask_clock(state: State) -> Iterator[e.Event | Effect]:

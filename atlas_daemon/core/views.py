@@ -12,13 +12,14 @@ from .book_views import activities, cash_dispute, foreign_orders
 from .findings_view import examined_of
 from .frozen import replace
 from .halt_view import halt_of
+from .modes import mode_of
 from .moments import NEW_YORK, new_york_day
 from .orders import Order, OrderStatus
 from .outlook_view import jobs_of, outlook_of, stale_regime
-from .performance import performance_of
+from .performance_view import performance_view
 from .plain import age, moment, rounded, share, text
 from .policy import Policy
-from .reconciler import mode_of
+from .ramp_view import ramp_of
 from .runs import next_slot, orders_of_run
 from .sessions import NYSE, CalendarRangeError
 from .state import Run, State
@@ -61,7 +62,7 @@ def status_of(
         "orders": [order for order in orders_of(state, now) if order["is_open"]],
         "run": None if state.run is None else _run(state, state.run),
         "last_run": _last_run(state),
-        "performance": _performance(state, policy, now),
+        "performance": performance_view(state, policy),
         "alerts": [
             {"at": moment(at), "level": alert.level, "key": alert.key, "text": alert.text}
             for at, alert in reversed(state.alerts)
@@ -73,6 +74,7 @@ def status_of(
         "calendar_dispute": state.calendar_dispute,
         "jobs": jobs_of(state),
         "examined": examined_of(state, now),
+        "ramp": ramp_of(state, policy),
     }
 
 
@@ -315,22 +317,6 @@ def _last_run(state: State) -> View | None:
         "achieved_pct": None if report is None else text(report.achieved_pct),
         "slippage_cost": None if report is None else text(report.slippage_cost),
         "discrepancies": [] if report is None else list(report.discrepancies),
-    }
-
-
-def _performance(state: State, policy: Policy, now: datetime) -> View:
-    made = performance_of(state, policy.benchmark, new_york_day(now))
-    return {
-        "since": None if made.since is None else made.since.isoformat(),
-        "benchmark": policy.benchmark,
-        "total_return": text(rounded(made.total)),
-        "benchmark_return": text(rounded(made.benchmark)),
-        "outperformance": text(rounded(made.ahead)),
-        "sharpe": text(rounded(made.sharpe)),
-        "max_drawdown": text(rounded(made.drawdown)),
-        "why_no_return": made.why,
-        "why_no_benchmark": made.why_no_benchmark,
-        "why_no_sharpe": made.why_no_sharpe,
     }
 
 

@@ -1,7 +1,7 @@
 """Judgements on our own side: the journal, the latch, the daemon that should be running."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from atlas_daemon.core.values import Mode
 from .asking import Known, NotKnown, Reply
 from .look_journal import JournalLook
 
+STARTING_WITHIN = timedelta(minutes=1)
+"""A start that has not seen the account by then is held up by something."""
 RESUME = "`atlasd resume` takes it off, once you know why it is there"
 
 
@@ -101,6 +103,9 @@ def on_mode(status: Reply[Mapping[str, Any]]) -> Iterator[Finding]:
         yield Finding("mode", Level.OK, "trading: a due slot would start")
     elif daemon["mode"] == Mode.HALTED:
         yield Finding("mode", Level.RED, daemon["reason"], RESUME)
+    elif daemon["mode"] == Mode.STARTING and _has_just_started(status.value):
+        text = f"{daemon['reason']}: the daemon has just started"
+        yield Finding("mode", Level.WARN, text, "look again in a minute")
     else:
         why = daemon["why_not_ready"] or f"{daemon['mode']}: {daemon['reason']}"
         yield Finding("mode", Level.RED, f"a due slot would wait: {why}", "`atlasd status`")
@@ -114,6 +119,15 @@ def on_mode(status: Reply[Mapping[str, Any]]) -> Iterator[Finding]:
     else:
         text = f"not listening ({said}): fills are polled for, buys wait two minutes"
         yield Finding("stream", Level.WARN, text)
+
+
+def _has_just_started(view: Mapping[str, Any]) -> bool:
+    """True within the time that a start takes: what is missing then is no fault yet."""
+    started_at = view["daemon"]["started_at"]
+    if not started_at:
+        return False
+    age = datetime.fromisoformat(view["at"]) - datetime.fromisoformat(started_at)
+    return age < STARTING_WITHIN
 
 
 def next_slot_of(state: State, settings: Settings, now: datetime) -> Slot | None:

@@ -5,6 +5,7 @@ nothing more is asked, so that a rebalance beside it finds the requests unspent.
 """
 
 import asyncio
+from collections import Counter
 from types import SimpleNamespace
 
 import aiohttp
@@ -42,6 +43,31 @@ async def _refuse_writing(
 ) -> None:
     if start.method != "GET":
         raise NotReadingError(f"the doctor only reads: {start.method} {start.url} is refused")
+
+
+class Tally:
+    """Opens such sessions, and counts by method what left through them: the proof of a dry run."""
+
+    def __init__(self) -> None:
+        self.left: Counter[str] = Counter()
+        """Requests whose head was written, by method."""
+
+    def open_session(self) -> aiohttp.ClientSession:
+        """Open a session that only reads, and is counted."""
+        session = open_readonly_session()
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(self._count)
+        trace.freeze()
+        session.trace_configs.append(trace)
+        return session
+
+    async def _count(
+        self,
+        session: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        sent: aiohttp.TraceRequestHeadersSentParams,
+    ) -> None:
+        self.left[sent.method] += 1
 
 
 class ThriftyBudget(RequestBudget):

@@ -42,15 +42,22 @@ class ChildBrain:
     secret: str
     deadline_s: float = DEADLINE_S
     environ: Mapping[str, str] | None = None
+    code: str = ""
+    """Digest of the code that must say what to hold, empty where any may. The child starts anew
+    each time: a later version on the disk changes what it runs, and not what we run."""
 
     async def compute(
         self, signal_day: date, held: Sequence[Symbol], asked_at: datetime
     ) -> SignalsAnswer:
         """Return the answer. Raises SignalsError, also for a child that hangs or dies."""
-        return read_reply(*await self._ask(self.request_for(signal_day, tuple(held), asked_at)))
+        ended = await self._ask(self.request_for(signal_day, tuple(held), asked_at))
+        return read_reply(*ended, self.code)
 
     async def regime(self, signal_day: date, asked_at: datetime) -> RegimeAnswer:
-        """Return the regime alone. Raises SignalsError likewise."""
+        """Return the regime alone, of whatever code: it buys nothing, and a CRASH is to be heard.
+
+        Raises SignalsError likewise.
+        """
         request = replace(self.request_for(signal_day, (), asked_at), is_regime_only=True)
         return read_regime_reply(*await self._ask(request))
 
@@ -60,7 +67,8 @@ class ChildBrain:
         environ = {name: source[name] for name in KEPT_VARIABLES if name in source}
         environ |= dict(zip(KEY_VARIABLES, (self.key_id, self.secret), strict=True))
         environ["OPENBLAS_NUM_THREADS"] = "1"
-        command = (sys.executable, "-m", "atlas_daemon.worker")
+        # -P: what lies in the folder that we were started in is not our code.
+        command = (sys.executable, "-P", "-m", "atlas_daemon.worker")
         question = msgspec.json.encode(request)
         try:
             ended = await run_child(
@@ -75,9 +83,18 @@ class ChildBrain:
         return ended.out, ended.complaints, ended.code
 
 
-def read_reply(out: bytes, complaints: bytes, code: int) -> SignalsAnswer:
-    """Return the answer in a child's output. Raises SignalsError where there is none."""
+def read_reply(out: bytes, complaints: bytes, code: int, digest: str = "") -> SignalsAnswer:
+    """Return the answer in a child's output. Raises SignalsError where there is none.
+
+    Also where it is not of the code `digest`, if one is given.
+    """
     reply = _read(out, complaints, code)
+    if digest and reply.code != digest:
+        raise SignalsError(
+            f"the child ran other code ({reply.code[:12] or 'unknown'}) than this daemon "
+            f"({digest[:12]}): another version lies on the disk; restart the daemon",
+            FailureKind.CONFIG,
+        )
     return _answered(reply, reply.answer)
 
 

@@ -61,7 +61,7 @@ class ChildDoctor:
         A configuration that it cannot load is a finding: the next start would fail on it.
         """
         given = () if self.config_path is None else ("--config", str(self.config_path))
-        command = (sys.executable, "-m", "atlas_daemon", "doctor", "--json", *given)
+        command = (sys.executable, "-P", "-m", "atlas_daemon", "doctor", "--json", *given)
         try:
             ended = await run_child(
                 command, self._environ(), deadline_s=self.deadline_s, reply_max=REPLY_MAX

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from atlas_daemon.core.errors import AccountBusyError, ConfigError
 
+_OPENING = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+"""No link is followed: root's commands take the lock in a folder that is not root's."""
+
 
 class AccountLock:
     """STATE/lock, held for as long as the process lives."""
@@ -18,7 +21,7 @@ class AccountLock:
     def take(self, account: str) -> None:
         """Hold the lock for `account`. Raises AccountBusyError where another instance has it."""
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.path, _OPENING, 0o600)
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be opened: {error.strerror}") from error
         try:
@@ -30,6 +33,9 @@ class AccountLock:
                 f"another instance holds {account}: {holder or self.path}"
             ) from None
         self._descriptor = descriptor
+        if os.geteuid() == 0:  # what root's command makes belongs to whom the folder belongs
+            owner = self.path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         self.name(account)
 
     def name(self, account: str) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 
 from atlas_daemon.core import events as e
 from atlas_daemon.core.findings import Level
+from atlas_daemon.core.scale import spelled
 from atlas_daemon.core.spelling import UNKNOWN, dollars, moment_text, percent, shares
 from atlas_daemon.core.values import ZERO, Draft, Symbol
 from atlas_daemon.records.trades_csv import OrderSeen
 from atlas_daemon.records.words import sentence, slippage_pct
 
-TOLD_RULES = frozenset({"buying_power", "cash_only", "total_allocation", "regime_compliance"})
+TOLD_RULES = frozenset(
+    {"buying_power", "cash_only", "total_allocation", "regime_compliance", "scale", "certificate"}
+)
 """Rules whose figures are shown also where a whole plan keeps them."""
 
 Seen = OrderSeen | None
@@ -125,9 +128,11 @@ def _labels(event: e.SignalsReported | e.RegimeReported) -> Iterator[str]:
 
 
 def _planned(event: e.RunPlanned, focus: Symbol | None, known: Seen) -> Iterator[str]:
+    scaled = "" if event.scale == 1 else f" x scale {spelled(event.scale)}"
     yield (
         f"equity {dollars(event.equity)} x {percent(event.allocation, places=0)} "
-        f"({event.regime}): {dollars(event.deployable)} deployable; cash {dollars(event.cash)}"
+        f"({event.regime}){scaled}: {dollars(event.deployable)} deployable; "
+        f"cash {dollars(event.cash)}"
     )
     for line in event.lines:
         if focus in (None, line.symbol):
@@ -187,11 +192,17 @@ def _finished(event: e.RunFinished, focus: Symbol | None, known: Seen) -> Iterat
             yield f"{text}; {line.note}" if line.note else text
     if focus is None:
         yield (
-            f"deployed {percent(report.achieved_pct)} of {percent(report.allocation_pct, places=0)}"
-            f", slippage cost {dollars(report.slippage_cost)}, "
+            f"deployed {percent(report.achieved_pct)} of {_wanted(report)}, "
+            f"slippage cost {dollars(report.slippage_cost)}, "
             f"equity {dollars(report.final_equity)}"
         )
         yield from (f"off target: {text}" for text in report.discrepancies)
+
+
+def _wanted(report: e.RunReport) -> str:
+    """Return what was to be deployed: the regime's allocation, and the scale of it."""
+    wanted = percent(report.allocation_pct, places=0)
+    return wanted if report.scale == 1 else f"{wanted} x scale {spelled(report.scale)}"
 
 
 def _examined(event: e.DoctorReported, focus: Symbol | None, known: Seen) -> Iterator[str]:

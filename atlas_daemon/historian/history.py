@@ -94,6 +94,7 @@ _WHILE_PARKED = (
     e.ResumeRequested,
     e.TradingResumed,
     e.ModeChanged,
+    e.CertificateReported,
     e.RequestDenied,
     e.CalendarDisputed,
     e.RegimeChanged,

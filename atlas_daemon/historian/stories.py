@@ -10,6 +10,7 @@ from datetime import datetime
 from atlas_daemon.core import events as e
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.runs import CASH_RUNS, slots_around
+from atlas_daemon.core.scale import spelled
 from atlas_daemon.core.spelling import (
     dollars,
     moment_text,
@@ -147,6 +148,8 @@ def _run_facts(history: History, run: RunTold) -> Iterator[tuple[str, str]]:
         plan = history.entry(run.plan_seqs[0]).event
         assert isinstance(plan, e.RunPlanned)
         yield "Regime", f"{plan.regime}: {percent(plan.allocation, places=0)} may be deployed"
+        if plan.scale != 1:
+            yield "Scale", f"{spelled(plan.scale)} of normal sizes: real money begins small"
         yield (
             "Money",
             f"equity {dollars(plan.equity)}, deployable {dollars(plan.deployable)}, "
@@ -169,7 +172,7 @@ def _run_facts(history: History, run: RunTold) -> Iterator[tuple[str, str]]:
 _TRIGGERS = {
     "slot": "a slot of the schedule was due",
     "force": "a person asked for it",
-    "first": "a person asked for it",
+    "first": "a person asked for a first trade: a few dollars of the best picks",
     "crash": "the regime went to CRASH: to cash",
     "regime": "the regime changed",
     "stop": "the stop sells what is managed",
@@ -350,6 +353,7 @@ _OBSTACLES = (
     e.DaemonStarted,
     e.DaemonCrashed,
     e.ModeChanged,
+    e.CertificateReported,
     e.TradingHalted,
     e.TradingResumed,
     e.CalendarDisputed,

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from atlas_daemon.core import events as e
 from atlas_daemon.core.orders import OrderStatus
-from atlas_daemon.core.runs import CASH_RUNS
+from atlas_daemon.core.runs import CASH_RUNS, FIRST_PICKS, FIRST_TRADE
 from atlas_daemon.core.spelling import percent, shares
 from atlas_daemon.core.values import ZERO, OrderId, Pick, Regime, Side, Symbol
 
@@ -155,7 +155,8 @@ def _picks(history: History, run: RunTold) -> tuple[Pick, ...]:
     event = history.entry(run.signals_seq).event
     if run.trigger in CASH_RUNS:
         return ()
-    return event.picks if isinstance(event, e.SignalsReported) else ()
+    picks = event.picks if isinstance(event, e.SignalsReported) else ()
+    return picks[:FIRST_PICKS] if run.trigger == FIRST_TRADE else picks
 
 
 def _of_entries(history: History, seqs: list[int]) -> Iterator[Undone]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,14 @@ _LOOKS_SECRET = (
 _KEY_ID = _LOOKS_SECRET[-1]
 _HINTS = ("apca", "alpaca_", "secret", "key_id")
 """One of them is in every text that the others find anything in."""
+
+
+class Line(NamedTuple):
+    """A line of the log, before its time."""
+
+    level: str
+    component: str
+    text: str
 
 
 def stamp(at: datetime) -> str:

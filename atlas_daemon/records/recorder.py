@@ -14,10 +14,10 @@ from atlas_daemon.core.orders import OrderStatus
 from atlas_daemon.core.values import OrderId
 
 from .execution_logger import ExecutionLogger
-from .lines import day_of
+from .lines import Line, day_of
 from .positions import Positions
 from .trades_csv import TOLD_BY_ROWS, OrderSeen, Row, rows, seen
-from .words import Line, slippage_pct, words
+from .words import slippage_pct, words
 
 REFUSALS_IN_A_ROW = 3
 """So many orders turned down with none taken between need somebody now."""

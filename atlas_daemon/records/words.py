@@ -7,24 +7,17 @@ The test of this file holds it to the whole catalogue.
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from atlas_daemon.core import events as e
 from atlas_daemon.core.findings import reds
 from atlas_daemon.core.orders import OrderStatus
+from atlas_daemon.core.scale import spelled
 from atlas_daemon.core.values import Draft
 
-from .lines import stamp
+from .going_live_words import GOING_LIVE_WORDS
+from .lines import Line, stamp
 from .trades_csv import OrderSeen
-
-
-class Line(NamedTuple):
-    """A line of the log, before its time."""
-
-    level: str
-    component: str
-    text: str
-
 
 Seen = OrderSeen | None
 LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
@@ -95,9 +88,10 @@ def _order_refused(event: e.OrderRefused, known: Seen) -> Line:
 
 
 def _run_planned(event: e.RunPlanned, known: Seen) -> Line:
+    scaled = "" if event.scale == 1 else f" x scale {spelled(event.scale)}"
     text = (
         f"Run {event.run_id} planned, round {event.round}: {len(event.lines)} lines, "
-        f"{event.regime} {event.allocation:%}, deployable {event.deployable:.2f} "
+        f"{event.regime} {event.allocation:%}{scaled}, deployable {event.deployable:.2f} "
         f"of {event.equity:.2f}, digest {event.digest}"
     )
     return Line("info", "Planner", text)
@@ -215,18 +209,22 @@ def _drift_seen(event: e.DriftSeen, known: Seen) -> Line:
     return Line("warning", "Reconciler", text)
 
 
+def _daemon_started(event: e.DaemonStarted, known: Seen) -> Line:
+    number = f" {event.account_number}" if event.account_number else ""
+    text = (
+        f"Started {event.version} on {event.account_mode}-{event.account_name}{number}, "
+        f"configuration {event.config_digest}, latched {event.is_latched}"
+    )
+    return Line("info", "Daemon", text)
+
+
 def _silent(event: object, known: Seen) -> None:
     return None
 
 
 _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
     # from ourselves, from time, from the operator
-    e.DaemonStarted: _says(
-        "info",
-        "Daemon",
-        "Started {e.version} on {e.account_mode}-{e.account_name} {e.account_number}, "
-        "configuration {e.config_digest}, latched {e.is_latched}",
-    ),
+    e.DaemonStarted: _daemon_started,
     e.Ticked: _silent,
     e.ShutdownRequested: _says("info", "Daemon", "Shutdown requested by {e.by}"),
     e.StopRequested: _says("critical", "Halter", "STOP requested by {e.by}: {e.reason}"),
@@ -382,4 +380,5 @@ _WORDS: Mapping[type[e.Event], Callable[[Any, Seen], Line | None]] = {
     e.RequestDenied: _says("error", "Daemon", "{e.what} denied: {e.rule}: {e.detail}"),
     e.AlertRaised: _alert_raised,
     e.EquityMarked: _says("info", "Reconciler", "Equity of {e.day}: {e.equity}, cash {e.cash}"),
+    **GOING_LIVE_WORDS,
 }

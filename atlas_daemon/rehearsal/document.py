@@ -31,6 +31,7 @@ def document(dry_run: DryRun, label: str, asked: date | None) -> dict[str, Any]:
         "regime": str(plan.regime),
         "regime_as_of": str(answer.regime_as_of),
         "allocation": _text(plan.allocation),
+        "scale": _text(plan.scale),
         "account": _account(dry_run),
         "candidates": answer.candidates,
         "picks": [

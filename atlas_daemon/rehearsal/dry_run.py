@@ -17,7 +17,7 @@ from atlas_daemon.core.evolve import evolve
 from atlas_daemon.core.gates import batch_verdicts
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.rules import Verdict
-from atlas_daemon.core.state import Book, Phase, State
+from atlas_daemon.core.state import Book, Phase, Ramp, State
 from atlas_daemon.core.values import AccountMode
 
 from .stand_in import Fill, Scene, StandIn, sells_value
@@ -63,8 +63,9 @@ def rehearse(
     Raises RefusedError where the core would not start one, AtlasError where it would start and
     wait without an end (a regime of another day, say).
     """
-    # The scene's account is one figure, taken already: a second look would tell the same.
-    stage = _Stage(scene, answer, replace(policy, grace=timedelta(0)))
+    # The scene's account is one figure, taken already: a second look would tell the same. What is
+    # only shown needs no certificate.
+    stage = _Stage(scene, answer, replace(policy, grace=timedelta(0), needs_certificate=False))
     number = scene.account.number
     stage.hear(e.DaemonStarted("dry run", name, mode, number, "", is_latched=False))
     stage.hear(e.StreamReported("listening"))
@@ -96,7 +97,8 @@ class _Stage:
 
     def __post_init__(self) -> None:
         self.now = self.scene.at
-        self.state = State(now=self.now, book=Book(bought=dict(self.scene.bought)))
+        book, ramp = Book(bought=dict(self.scene.bought)), Ramp(scale=self.scene.scale)
+        self.state = State(now=self.now, book=book, ramp=ramp)
         self.stand_in = StandIn(self.scene, self.answer)
 
     @property

@@ -16,6 +16,7 @@ from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.moments import NEW_YORK
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.sessions import NYSE
+from atlas_daemon.core.state import State
 from atlas_daemon.core.values import (
     ZERO,
     Account,
@@ -165,9 +166,13 @@ async def real_scene(
     answer: SignalsAnswer,
     client: "AlpacaTradingClient",
     quotes: "LatestQuotes",
-    bought: Mapping[Symbol, Decimal],
+    told: State,
 ) -> Scene:
-    """Return the account as it stands, on the market's prices or, while it is closed, on closes."""
+    """Return the account as it stands, on the market's prices or, while it is closed, on closes.
+
+    `told` is what the journal tells: what we bought, and the scale of live trading.
+    """
+    bought: Mapping[Symbol, Decimal] = told.book.bought
     lines = {*(pick.symbol for pick in answer.picks), *desk.symbols}
     assets = await _assets(client, sorted(lines))
     priced: Mapping[Symbol, Quote]
@@ -196,6 +201,7 @@ async def real_scene(
         quotes=priced,
         assets=assets,
         bought=bought,
+        scale=told.ramp.scale,
         is_hypothetical=False,
         prices_from=source,
         notes=notes,
@@ -233,16 +239,15 @@ async def _assets(client: "AlpacaTradingClient", symbols: Sequence[Symbol]) -> d
     return {asset.symbol: asset for asset in found if asset is not None}
 
 
-def bought_by(journal_path: Path, now: datetime) -> dict[Symbol, Decimal]:
-    """Return what the journal there bought and still holds; nothing where there is no journal.
+def recorded(journal_path: Path, now: datetime) -> State:
+    """Return what the journal there tells; nothing but the time where there is no journal.
 
     Raises the journal's errors.
     """
     from atlas_daemon.bus import fold
-    from atlas_daemon.core.state import State
     from atlas_daemon.journal import Journal
 
     if not journal_path.exists():
-        return {}
+        return State(now=now)
     with Journal.open_readonly(journal_path) as journal:
-        return dict(fold(journal.read(), State(now=now)).book.bought)
+        return fold(journal.read(), State(now=now))

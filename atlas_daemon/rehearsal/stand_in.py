@@ -45,6 +45,8 @@ class Scene:
     assets: Mapping[Symbol, Asset]
     bought: Mapping[Symbol, Decimal] = field(default_factory=dict)
     """What the journal bought: what `account.manage = "bought"` manages."""
+    scale: Decimal | None = None
+    """Part of normal sizes that the journal has for live trading; None where it has none."""
     is_hypothetical: bool = True
     prices_from: str = ""
     """What the prices are, for a person."""

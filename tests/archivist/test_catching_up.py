@@ -3,15 +3,16 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_daemon.archivist import asked_since, events_since, unknown_orders
+from atlas_daemon.archivist import asked_since, events_since, scale_anew, unknown_orders
 from atlas_daemon.core import events as e
 from atlas_daemon.core.evolve import evolve
 from atlas_daemon.core.frozen import replace
 from atlas_daemon.core.orders import DONE
-from atlas_daemon.core.state import Book, State
+from atlas_daemon.core.state import Book, Ramp, State
 from atlas_daemon.core.values import AccountMode, BrokerOrderId, RunId, Symbol
 from atlas_daemon.edges.alpaca.wire import OrderRecord
 
@@ -172,3 +173,22 @@ def test_whatever_was_sent_since_is_known_afterwards_and_booked_once(drawn):
     moved = {order.symbol: order.filled_qty for order in orders if order.filled_qty}
     assert learned.book.positions == {"XOM": 60, **moved}
     assert all(order.is_cancel_wanted for order in learned.open_orders())
+
+
+@pytest.mark.parametrize(
+    ("saved", "days", "scale"), [("0.5", 0, "0.25"), ("0.1", 31, "0.1"), (None, 31, "0.25")]
+)
+def test_after_a_restore_real_money_begins_small_and_no_session_is_clean(saved, days, scale):
+    had = None if saved is None else D(saved)
+    ramp = Ramp(first_buy_at=SAVED, scale=had, clean_days=days, counted_day=date(2027, 1, 19))
+    state = replace(saved_state(), ramp=ramp)
+    learned = folded(scale_anew(state, D("0.25")), state)
+    assert learned.ramp.scale == D(scale)
+    assert learned.ramp.clean_days == 0
+    assert learned.ramp.counted_day == date(2027, 3, 1)
+    assert learned.ramp.unclean
+    assert list(scale_anew(learned, D("0.25"))) == []
+
+
+def test_where_no_real_money_was_used_a_restore_says_nothing_of_a_scale():
+    assert list(scale_anew(saved_state(), D("0.25"))) == []

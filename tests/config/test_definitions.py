@@ -78,6 +78,8 @@ runtime_dir = ""
 [dashboard]
 host = "127.0.0.1"
 port = 8787
+token = ""
+hosts = []
 [notify]
 webhook_url = ""
 template = "auto"
@@ -85,6 +87,13 @@ apprise_url = ""
 healthcheck_url = ""
 healthcheck_every_s = 300
 daily = false
+[live]
+scale = 0.25
+[promote]
+days_min = 30
+rehearsals_min = 3
+require = []
+valid_days = 400
 """
 WITHOUT_DEFAULT = {
     "report.expected_cagr",

@@ -97,6 +97,23 @@ def test_live_manages_only_what_was_bought_unless_told_otherwise(desk):
     assert desk.toml(LIVE + 'manage = "all"\n').load().account.manage == "all"
 
 
+def test_only_live_needs_a_certificate_and_begins_small(desk):
+    settings = desk.toml(LIVE).load()
+    assert settings.policy().needs_certificate
+    assert settings.policy().scale == D("0.25")
+    assert desk.toml(LIVE + "[live]\nscale = 0.1\n").load().policy().scale == D("0.1")
+    for mode in ("paper", "local"):
+        elsewhere = desk.toml(f'[account]\nmode = "{mode}"\n[live]\nscale = 0.1\n').load()
+        assert not elsewhere.policy().needs_certificate
+        assert elsewhere.policy().scale == 1
+
+
+@pytest.mark.parametrize("scale", ["0", "-0.1", "0.26", "1"])
+def test_live_begins_with_a_quarter_at_most(desk, scale):
+    with pytest.raises(ConfigError, match=r"live\.scale"):
+        desk.toml(f"{LIVE}[live]\nscale = {scale}\n").load()
+
+
 @pytest.mark.parametrize(
     ("toml", "said"),
     [

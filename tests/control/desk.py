@@ -28,6 +28,7 @@ from atlas_daemon.core.values import (
     Regime,
     Symbol,
 )
+from atlas_daemon.dashboard.chronicle import Chronicle
 from atlas_daemon.dashboard.meter import Meter
 from atlas_daemon.edges.latch import LatchFile
 from atlas_daemon.journal import Journal
@@ -93,6 +94,7 @@ class Desk:
         self.is_mute = is_mute
         self.clock = HandClock(NOW)
         self.url = "http://127.0.0.1:1"
+        self.config_waits = ""
         self.notices: list[dict[str, object]] = []
         self._meter: Meter | None = None
         self.subscribers: list[Callable[[Sequence[e.Entry]], None]] = []
@@ -103,12 +105,14 @@ class Desk:
             account_name=settings.account.name,
             now=lambda: NOW,
         )
+        self.chronicle = Chronicle()
         self.bus = Bus(
             journal=self.journal,
             latch=LatchFile(settings.latch_path),
             clock=self.clock,
             policy=replace(settings.policy(), grace=timedelta(0)),  # its figures do not move
             run_effect=self._run,
+            entries=self.chronicle.rebuilding(self.journal.read()),
         )
         self.bus.watch(self._committed)
 
@@ -171,6 +175,7 @@ class Desk:
         if self._meter is not None:
             self._meter.on_turn(committed.turn, committed.before)
         if committed.turn.entries:
+            self.chronicle.on_turn(committed.turn.entries)
             for subscriber in tuple(self.subscribers):
                 subscriber(committed.turn.entries)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from atlas_daemon.cli.reading import entries_of
 from atlas_daemon.control import ControlError, ControlServer, NoDaemonError, ask, follow
 from atlas_daemon.control.messages import LINE_MAX
 from atlas_daemon.core import events as e
@@ -338,3 +339,99 @@ def test_a_live_account_is_named_to_force_a_rebalance(settings, path):
         with pytest.raises(ControlError, match="it holds LARGE"):
             ask(path, "rebalance", by="ann", force=True)
         assert running.desk.state.run is None
+
+
+# Going live.
+
+DIGEST = "ab" * 32
+WORD = {"kind": "drill", "name": "kill9", "is_good": True, "text": "killed 9 times",
+        "code_digest": DIGEST, "config_digest": DIGEST}  # fmt: skip
+
+
+@pytest.fixture
+def live(tmp_path):
+    return settings_in(
+        tmp_path,
+        account__mode="live",
+        account__number="PA1",
+        regime__source="file:regime.json",
+    )
+
+
+def test_evidence_is_on_record_when_it_is_answered(settings, path):
+    with DeskThread(settings) as running:
+        seq = ask(path, "record", **WORD)["seq"]
+        assert running.desk.state.evidence["drill", "kill9"].word == e.EvidenceReported(**WORD)
+    (entry,) = [x for x in entries_of(settings) if x.seq == seq]
+    assert entry.event == e.EvidenceReported(**WORD)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "profit"}, "kind 'profit' is none of drill"),
+        ({"name": None}, "name ''"),
+        ({"text": 7}, "text: a text was expected"),
+        ({"is_good": "yes"}, "is_good: true or false"),
+        ({"code_digest": "abc"}, "code_digest 'abc'"),
+    ],
+)
+def test_what_is_no_evidence_is_refused_and_nothing_is_written(settings, path, change, said):
+    with DeskThread(settings) as running:
+        before = running.desk.journal_head()
+        with pytest.raises(ControlError, match=said) as no:
+            ask(path, "record", **(WORD | change))
+        assert running.desk.journal_head() == before
+    assert no.value.exit_code == 2
+
+
+def test_the_scale_is_lowered_at_once_and_raised_by_nobody_too_early(live):
+    path = live.control_socket_path
+    with DeskThread(live) as running:
+        lowered = ask(path, "scale", by="ann", account="large", scale="0.1")
+        assert lowered == {"was": "0.25", "scale": "0.1"}
+        with pytest.raises(ControlError, match="nothing was bought live yet") as no:
+            ask(path, "scale", by="ann", account="LARGE", scale="0.2")
+        assert (no.value.rule, no.value.exit_code) == ("clean_days", 3)
+        assert ask(path, "status")["ramp"]["scale"] == "0.1"
+        with pytest.raises(ControlError, match="it holds LARGE"):
+            ask(path, "scale", by="ann", scale="0.05")
+        assert running.desk.state.ramp.scale is not None
+
+
+@pytest.mark.parametrize("scale", ["0", "2", "half", "NaN", 0.5, None, "1e-999999999"])
+def test_what_is_no_scale_is_a_bad_request(live, scale):
+    with DeskThread(live), pytest.raises(ControlError, match="scale: a text such as") as no:
+        ask(live.control_socket_path, "scale", account="LARGE", scale=scale)
+    assert no.value.exit_code == 2
+
+
+def test_outside_live_there_is_no_scale(settings, path):
+    with DeskThread(settings), pytest.raises(ControlError, match="scale is of live mode") as no:
+        ask(path, "scale", by="ann", scale="0.1")
+    assert (no.value.rule, no.value.exit_code) == ("mode", 3)
+
+
+def test_a_first_trade_has_a_run_of_its_own(settings, path):
+    small = {"held": (), "cash": "500", "equity": "500", "regime": Regime.TREND_BULL}
+    with DeskThread(settings, beats=20, **small):
+        begun = ask(path, "rebalance", by="ann", first_trade=True)
+        entries = list(follow(path, begun["run"], begun["seq"] - 1, timeout_s=20))
+    assert begun["run"] == "first-20251118-1"
+    (plan,) = [x.event for x in entries if isinstance(x.event, e.RunPlanned)]
+    assert "AAPL: costs 100.50: no whole share for 75.00 dollars" in plan.notes
+
+
+def test_a_live_first_trade_asks_for_the_account_and_then_for_the_certificate(live):
+    path = live.control_socket_path
+    with DeskThread(live):
+        with pytest.raises(ControlError, match="it holds LARGE"):
+            ask(path, "rebalance", by="ann", first_trade=True)
+        with pytest.raises(ControlError, match="certificate: it was not read yet") as no:
+            ask(path, "rebalance", by="ann", first_trade=True, account="LARGE")
+    assert (no.value.rule, no.value.exit_code) == ("certificate", 3)
+
+
+def test_a_first_trade_is_no_forced_rebalance(settings, path):
+    with DeskThread(settings), pytest.raises(ControlError, match="two kinds of run"):
+        ask(path, "rebalance", by="ann", first_trade=True, force=True)

@@ -24,6 +24,8 @@ def check_turn(before: State, event: e.Event, turn: Turn, policy: Policy) -> Non
     never_over_the_cap(turn, policy)
     never_over_the_regime(turn, policy)
     sells_stay_within_holdings(turn.state)
+    no_real_money_without_a_certificate(turn, policy)
+    never_over_the_scale(turn, policy)
     nothing_leaves_while_halted(before, turn)
     nothing_is_sent_unwritten(turn)
     no_id_is_sent_twice_but_in_doubt(before, turn)
@@ -91,6 +93,30 @@ def never_over_the_regime(turn: Turn, policy: Policy) -> None:
             total += order.open_qty * (decided if is_drifted else plan_price)
     limit = run.plan.equity * ALLOCATION[run.plan.regime]
     assert total <= limit + CENT, f"{total} deployed, {run.plan.regime} allows {limit}"
+
+
+def no_real_money_without_a_certificate(turn: Turn, policy: Policy) -> None:
+    if not policy.needs_certificate:
+        return
+    word, now = turn.state.figures.certificate, turn.state.now
+    counts = word is not None and not word.problem and word.expires_at and now < word.expires_at
+    for effect in submitted(turn):
+        draft = effect.approved.draft
+        assert counts or draft.side is Side.SELL, f"{draft.order_id} left, certificate {word}"
+
+
+def never_over_the_scale(turn: Turn, policy: Policy) -> None:
+    """No plan of real money is larger than what the journal has, or before that the policy."""
+    for entry in turn.entries:
+        plan, on_record = entry.event, turn.state.ramp.scale
+        if not isinstance(plan, e.RunPlanned) or plan.run_id.startswith("first-"):
+            continue
+        scale = policy.scale if on_record is None else on_record
+        assert plan.scale == scale or plan.round > 1, f"{plan.run_id} at {plan.scale}, not {scale}"
+        target = sum((x.target_qty * x.price for x in plan.lines if x.price), Decimal(0))
+        kept = any(x.note.startswith("dropped") and x.target_qty for x in plan.lines)
+        limit = plan.equity * ALLOCATION[plan.regime] * scale
+        assert kept or plan.round > 1 or target <= limit + CENT, f"{target} is over {limit}"
 
 
 def sells_stay_within_holdings(state: State) -> None:

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from atlas_daemon.core import events as e
+from atlas_daemon.core.moments import new_york_day
 from atlas_daemon.core.runs import next_slot
 from atlas_daemon.core.values import Mode
 
@@ -119,3 +120,15 @@ def test_a_brokers_clock_that_cannot_be_asked_is_told_before_a_slot_waits_for_it
     assert said == [
         ("error", "the broker's clock cannot be asked (not found): no run begins before it is")
     ]
+
+
+def test_days_that_a_clock_runs_ahead_of_are_not_marked_as_lived() -> None:
+    world = a_world(is_checked=False)
+    world.run(is_done())
+    for days in range(1, 4):
+        world.off = timedelta(days=days, hours=10)
+        world.run(world.now + timedelta(minutes=10))
+    world.off = timedelta(0)
+    world.run(world.now + SOON)
+    lived = new_york_day(world.now)
+    assert [mark.day for mark in world.events(e.EquityMarked) if mark.day > lived] == []

@@ -25,7 +25,7 @@ def test_before_the_first_look_nothing_is_shown():
     assert examined_of(a_state(), NOW) is None
     view = status_of(a_state(), POLICY, NOW)
     assert "Rehearsed" not in status_text(view)
-    assert "not yet" in page_of(view)
+    assert "The doctor has not looked yet" in page_of(view)
 
 
 def test_the_latest_look_is_shown_with_its_age_and_what_is_not_well():
@@ -40,5 +40,5 @@ def test_status_and_page_say_what_is_red():
     view = status_of(examined(*FOUND), POLICY, NOW)
     assert "  Rehearsed: 3h 0m ago, RED: bars, 1 warning" in status_text(view)
     page = page_of(view)
-    assert "bars: bars end on &lt;2024-01-29&gt;" in page
-    assert "3h 0m ago, RED: bars" in page
+    assert "bars end on &lt;2024-01-29&gt;" in page
+    assert "RED: bars, 1 warning; looked 3h 0m ago" in page

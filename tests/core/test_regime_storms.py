@@ -23,7 +23,7 @@ from .builders import (
 )
 from .playbook import given
 from .storms import CALM, PICKS, ZED, only_alerts
-from .world import a_world, has, is_done
+from .world import World, a_world, has, is_done
 
 BULL, NEUTRAL, BEAR, CRASH = Regime
 FILE = "file:regime.json"
@@ -108,3 +108,33 @@ def test_before_the_first_book_is_known_nobody_can_say_what_is_held_and_nothing_
     assert asked.all(fx.RefreshRegime) == []
     known = replace(asked.state, book=holding(MSFT="5"))
     assert given(known).when(e.Ticked(), at=evening).the(fx.RefreshRegime).held == ("MSFT",)
+
+
+class WithoutSignals(World):
+    """A world whose strategy gives no answer."""
+
+    def _run(self, effect: fx.Effect) -> None:
+        if isinstance(effect, fx.ComputeSignals | fx.RefreshRegime):
+            self.later(3, lambda: self.hear(e.FetchFailed("signals", "the feed is down")))
+        else:
+            super()._run(effect)
+
+
+def test_a_slot_that_waits_for_signals_keeps_no_crash_from_being_sold_on() -> None:
+    world = WithoutSignals(picks=PICKS, **ZED)
+    world.boot()
+    world.run(OPEN + timedelta(minutes=7))
+    assert world.state.run.phase is Phase.DUE
+    world.hear(e.RegimeReported(Regime.CRASH, SIGNAL_DAY, "ann"))
+    world.run(is_done(), limit=timedelta(minutes=10))
+    assert world.held == {}
+    assert world.finished() == [("2024-02", "done", True)]
+    assert "CRASH, and no signals came: all cash" in world.events(e.RunPlanned)[0].notes
+
+
+def test_without_a_crash_it_waits_for_them() -> None:
+    world = WithoutSignals(picks=PICKS, **ZED)
+    world.boot()
+    world.run(OPEN + timedelta(hours=3))
+    assert world.orders == {}
+    assert world.held == {"ZED": 50, "A": 300}

@@ -16,6 +16,7 @@ from .builders import (
     BORN,
     DAY,
     NOW,
+    POLICY,
     RUN,
     SIGNAL_DAY,
     a_draft,
@@ -38,6 +39,7 @@ from .builders import (
     secs,
     some_signals,
 )
+from .live_world import LIVE
 from .playbook import given
 
 BUY, SELL = an_order(status="working"), an_order(side="sell", status="working")
@@ -48,6 +50,7 @@ OLD = NOW - timedelta(minutes=2)
 STARTED = e.DaemonStarted("1", "LARGE", AccountMode.PAPER, "PA1", "d", False)
 WAITED = {"now": NOW + timedelta(minutes=6)}
 APPROVED = Approved(a_draft(), NOW, NOW + secs(60))
+CERTIFIED = e.CertificateReported("C1", NOW + timedelta(days=9), "")
 SELL_PLAN = a_plan([a_line(current="10", target="0")])
 HOLDS = {"snapshot": a_snapshot(positions=[a_position("AAPL", "10")])}
 
@@ -287,6 +290,16 @@ CASES: dict[type, tuple] = {
         a_state(),
         (e.AlertRaised, fx.SendAlert),
     ),
+    e.CertificateReported: (
+        e.CertificateReported("", None, "there is none"),
+        a_state(seen={"certificate": CERTIFIED}),
+        (e.ModeChanged(Mode.REDUCE_ONLY, "certificate: there is none"),),
+    ),
+    e.ScaleRequested: (
+        e.ScaleRequested("ann", Decimal("0.1")),
+        a_state(),
+        (e.ScaleChanged("ann", Decimal("0.25"), Decimal("0.1"), 0), e.AlertRaised, fx.SendAlert),
+    ),
     e.AlertRaised: (
         e.AlertRaised("info", "key", "text"),
         a_state(),
@@ -302,7 +315,8 @@ def test_every_route_has_its_case() -> None:
 @pytest.mark.parametrize("kind", list(CASES), ids=lambda kind: kind.__name__)
 def test_the_route_leads_where_it_says(kind: type) -> None:
     event, state, wanted = CASES[kind]
-    given(state).when(event).then_some(*wanted)
+    policy = LIVE if kind in (e.CertificateReported, e.ScaleRequested) else POLICY
+    given(state, policy).when(event).then_some(*wanted)
 
 
 def test_the_map_names_no_handler_twice_for_one_event() -> None:

@@ -199,7 +199,7 @@ def test_going_to_cash_needs_no_equity():
     assert (sizing.deployable, quantities(sizing)) == (0, {"A": 0})
 
 
-@pytest.mark.parametrize("name", ["allocation", "cash_reserve_pct", "max_position_pct"])
+@pytest.mark.parametrize("name", ["allocation", "cash_reserve_pct", "max_position_pct", "scale"])
 @pytest.mark.parametrize("value", [D("-0.01"), D("1.01"), D("NaN")])
 def test_fractions_outside_zero_to_one_are_refused_by_name(name, value):
     with pytest.raises(RefusedError, match=f"cannot size: {name} is"):

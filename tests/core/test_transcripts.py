@@ -15,6 +15,7 @@ from atlas_daemon.core import events as e
 from atlas_daemon.core.values import Regime
 
 from .builders import CLOSE, OPEN, a_pick, a_policy, secs
+from .live_world import LiveWorld, a_certificate
 from .telling import tell
 from .world import Faults, World, a_world, has, is_done
 
@@ -120,7 +121,32 @@ def regime_change() -> World:
     return world.run(is_done("regime-20240202"), limit=timedelta(days=1))
 
 
-JOURNEYS = (rebalance, fill, stop, lost_answer, crash_between_waves, half_day, regime_change)
+def certificate_ends() -> World:
+    """Real money: the certificate ends amid the buys, and another one lies there minutes later."""
+    world = LiveWorld(picks=PICKS, **HELD)
+    world.faults.fill = lambda symbol: "all" if symbol == "XOM" else "rest"
+    world.boot()
+    world.run(lambda w: any("buy" in i for i in w.orders))
+    world.put(a_certificate(world.now + secs(2)))
+    world.run(world.now + timedelta(minutes=3))
+    world.faults.fill = lambda symbol: "all"
+    world.put(a_certificate(id_="C2"))
+    return world.run(is_done())
+
+
+def first_trade() -> World:
+    """A hundred dollars of each of the best picks; what is held stays as it is."""
+    policy = a_policy(anchors=((8, 1),))
+    world = a_world(picks=PICKS, policy=policy, fractionable={"MSFT"}, **HELD)
+    world.run(OPEN + timedelta(minutes=10))
+    world.hear(e.RebalanceRequested("operator", force=False, is_first_trade=True))
+    return world.run(is_done("first-20240201-1"))
+
+
+JOURNEYS = (
+    *(rebalance, fill, stop, lost_answer, crash_between_waves, half_day, regime_change),
+    *(certificate_ends, first_trade),
+)
 
 
 @pytest.mark.parametrize("journey", JOURNEYS, ids=lambda journey: journey.__name__)

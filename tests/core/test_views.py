@@ -11,8 +11,7 @@ from atlas_daemon.core import events as e
 from atlas_daemon.core.evolve import evolve
 from atlas_daemon.core.findings import Finding, Level
 from atlas_daemon.core.orders import Order, OrderStatus
-from atlas_daemon.core.performance import performance_of
-from atlas_daemon.core.policy import BENCHMARK, Policy
+from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.spelling import dollars, gain, percent, shares, span, whole_dollars
 from atlas_daemon.core.state import Halt, RunRecord, State
 from atlas_daemon.core.values import (
@@ -23,7 +22,6 @@ from atlas_daemon.core.values import (
     OrderId,
     OrderType,
     Position,
-    Quote,
     Regime,
     RunId,
     Side,
@@ -200,67 +198,10 @@ def test_a_foreign_order_leaves_the_view_with_the_brokers_list():
     assert view_of(folded(started(), found, snapshot()))["foreign"] == []
 
 
-def with_marks(*equities: str, spy: str | None = "100") -> State:
-    day = date(2025, 8, 1)
-    record = RunRecord(RunId("2025-08"), day, NOW, "done", True, "", None)
-    price = None if spy is None else Decimal(spy)
-    marks = tuple(
-        e.EquityMarked(day + timedelta(days=n), Decimal(equity), Decimal(0), price)
-        for n, equity in enumerate(equities)
-    )
-    return replace(folded(started()), last_run=record, marks=marks)
-
-
-def test_performance_needs_a_rebalance_and_its_mark():
-    today = date(2025, 11, 18)
-
-    assert performance_of(folded(started()), BENCHMARK, today).why == "no rebalance yet"
-    assert performance_of(with_marks(), BENCHMARK, today).why.startswith("no equity was marked")
-    assert performance_of(with_marks("10000"), BENCHMARK, today).why == "no equity was seen since"
-
-
-def test_performance_compares_now_with_the_rebalances_mark():
-    quote = Quote(BENCHMARK, None, None, None, Decimal("101.82"), NOW)
-    state = with_marks("10000", "9679")
-    seen = evolve(state, e.Entry(9, NOW, None, snapshot(equity="10246")))
-    seen = evolve(seen, e.Entry(10, NOW, None, e.QuotesReported(NOW, (quote,))))
-
-    made = performance_of(seen, BENCHMARK, date(2025, 11, 18))
-
-    assert made.total == Decimal("0.0246")
-    assert made.benchmark == Decimal("0.0182")
-    assert made.ahead == Decimal("0.0064")
-    assert made.drawdown == Decimal("-0.0321")
-    assert made.sharpe is None
-    assert made.why_no_sharpe == "needs 20 daily returns, has 2"
-
-
-def test_performance_without_a_benchmark_price_says_so():
-    made = performance_of(with_marks("10000", "10100", spy=None), BENCHMARK, date(2025, 8, 5))
-
-    assert made.total == Decimal("0.01")
-    assert made.benchmark is None
-    assert made.ahead is None
-    assert "benchmark" in made.why_no_benchmark
-
-
-def test_sharpe_is_annualised_from_daily_returns():
-    equities, value = ["10000"], Decimal(10000)
-    for n in range(20):
-        value *= Decimal("1.02") if n % 2 else Decimal("0.99")
-        equities.append(str(value))
-
-    made = performance_of(with_marks(*equities), BENCHMARK, date(2025, 11, 18))
-
-    assert made.sharpe is not None
-    # mean 0.005, sample deviation 0.015 * sqrt(20/19): 5.1575
-    assert round(made.sharpe, 3) == Decimal("5.158")
-    flat = performance_of(with_marks(*["10000"] * 21), BENCHMARK, date(2025, 11, 18))
-    assert flat.why_no_sharpe == "the equity did not move"
-
-
 def test_the_last_run_without_a_report_invents_no_counts():
-    view = view_of(with_marks("10000"))["last_run"]
+    record = RunRecord(RunId("2025-08"), date(2025, 8, 1), NOW, "done", True, "", None)
+    state = replace(folded(started()), last_run=record)
+    view = view_of(state)["last_run"]
 
     assert (view["outcome"], view["orders"], view["regime"]) == ("done", None, None)
 
@@ -294,6 +235,8 @@ def test_the_regime_is_shown_with_its_source_and_age():
         (gain(Decimal("39.6")), "+$40"),
         (gain(Decimal("-12")), "-$12"),
         (percent(Decimal("0.027"), signed=True), "+2.7%"),
+        (percent(Decimal("-0.00001"), places=2), "0.00%"),  # a drawdown of nothing
+        (dollars(Decimal("-0.004")), "$0.00"),
         (shares(Decimal("15.500")), "15.5"),
         (shares(Decimal("100")), "100"),
         (span(5275), "1h 28m"),

@@ -62,6 +62,8 @@ class World:
     off: timedelta = timedelta(0)
     """How far the daemon's clock is ahead of the world's."""
     is_checked: bool = True
+    mode: AccountMode = AccountMode.PAPER
+    fractionable: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -92,7 +94,7 @@ class World:
         self.process += 1
         self.is_down = False
         self.state = recovered(self.journal, State(now=self.start))
-        self.hear(e.DaemonStarted("1", "LARGE", AccountMode.PAPER, "", "d", self.is_latched))
+        self.hear(e.DaemonStarted("1", "LARGE", self.mode, "", "d", self.is_latched))
         if self.faults.stream():
             self.later(0.3, lambda: self.hear(e.StreamReported("listening")))
 
@@ -360,7 +362,9 @@ class World:
                 for s in effect.quotes
                 if s not in self.unquoted and (p := self.prices.get(s)) is not None
             )
-            assets = tuple(Asset(s, s not in self.untradable) for s in effect.assets)
+            assets = tuple(
+                Asset(s, s not in self.untradable, s in self.fractionable) for s in effect.assets
+            )
             if effect.quotes:
                 self.hear(e.QuotesReported(effect.asked_at, quotes))
             if effect.assets:

@@ -261,6 +261,16 @@ def test_a_mode_in_which_no_slot_would_start_is_red(daemon, level, words):
     assert words in mode.text
 
 
+@pytest.mark.parametrize(("seconds", "level"), [(5, WARN), (59, WARN), (60, RED)])
+def test_a_daemon_that_has_just_started_is_no_reason_for_an_alarm(seconds, level):
+    daemon = {"mode": "starting", "reason": "not yet reconciled", "why_not_ready": "starting"}
+    daemon |= {"fault": "", "stream": "listening", "stream_detail": ""}
+    daemon["started_at"] = NOON.isoformat()
+    view = {"at": (NOON + timedelta(seconds=seconds)).isoformat(), "daemon": daemon}
+    mode, _ = on_mode(Known(view))
+    assert mode.level is level
+
+
 def test_a_latch_is_on_by_its_file_by_the_journal_or_by_doubt(tmp_path):
     halted = State(now=NOON, halt=Halt("ann", "a test", NOON))
     path = tmp_path / "HALTED"

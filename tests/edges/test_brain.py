@@ -15,6 +15,7 @@ import pytest
 from atlas_daemon.core.brain import (
     KEY_VARIABLES,
     FailureKind,
+    RegimeAnswer,
     SignalsAnswer,
     SignalsError,
     SignalsRequest,
@@ -88,7 +89,19 @@ async def test_the_question_goes_in_and_the_answer_comes_out(child):
     assert answer.closes == {"SPY": Decimal("500.10")}
     asked = msgspec.json.decode((folder / "question").read_bytes(), type=SignalsRequest)
     assert (asked.signal_day, asked.held, asked.asked_at) == (DAY, ("AAPL",), AT)
-    assert (folder / "argv").read_text().endswith("-m atlas_daemon.worker")
+    assert (folder / "argv").read_text().endswith("-P -m atlas_daemon.worker")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ran", ["", "0ther" * 12])
+async def test_the_answer_of_a_child_of_other_code_is_refused(child, ran):
+    told = WorkerReply(True, ANSWER, RegimeAnswer(DAY, Regime.CRASH, DAY), code=ran)
+    child(f"sys.stdin.buffer.read()\nsys.stdout.buffer.write({msgspec.json.encode(told)!r})")
+    with pytest.raises(SignalsError, match="restart the daemon"):
+        await brain(code="c0de").compute(DAY, [], AT)
+    crash = await brain(code="c0de").regime(DAY, AT)
+    assert crash.regime is Regime.CRASH, "and is sold on"
+    assert (await brain(code=ran).compute(DAY, [], AT)).regime is Regime.TREND_BULL
 
 
 @pytest.mark.asyncio

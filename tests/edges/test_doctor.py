@@ -75,8 +75,8 @@ async def test_it_gets_the_daemons_keys_folders_and_file_and_little_else(child, 
     kept = {name for name in source if name in told["environ"]}
     assert kept == set(source) - {"NOTIFY_SOCKET", "WATCHDOG_USEC", "AWS_SECRET"}
     assert told["environ"]["ATLAS_BROKER__TRADING_URL"] == "http://127.0.0.1:1"
-    assert told["argv"][:4] == ["-m", "atlas_daemon", "doctor", "--json"]
-    assert told["argv"][4:] == ["--config", str(tmp_path / "atlas.toml")]
+    assert told["argv"][:5] == ["-P", "-m", "atlas_daemon", "doctor", "--json"]
+    assert told["argv"][5:] == ["--config", str(tmp_path / "atlas.toml")]
 
 
 async def until(is_so: Callable[[], bool]) -> None:

@@ -77,3 +77,25 @@ def test_s180_a_killed_holder_lets_go(tmp_path: Path) -> None:
         holder.wait()
         lock.take("paper-LARGE")
         lock.release()
+
+
+def test_one_that_root_takes_can_be_taken_by_the_folders_owner_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda descriptor, *owner: given.append(owner))
+    lock = AccountLock(tmp_path / "lock")
+    lock.take("live-LARGE")
+    lock.release()
+    owner = tmp_path.stat()
+    assert given == [(owner.st_uid, owner.st_gid)]
+
+
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("not ours")
+    (tmp_path / "lock").symlink_to(other)
+    with pytest.raises(ConfigError, match="cannot be opened"):
+        AccountLock(tmp_path / "lock").take("live-LARGE")
+    assert other.read_text() == "not ours"

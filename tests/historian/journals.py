@@ -11,6 +11,7 @@ from atlas_daemon.core import events as e
 from atlas_daemon.core.values import Regime
 from atlas_daemon.journal.codec import decode
 from tests.core.builders import OPEN, a_pick, a_policy, secs
+from tests.core.live_world import NONE, LiveWorld, a_certificate
 from tests.core.world import Faults, World, has, is_done
 
 PICKS = (a_pick("AAPL", "0.1", "185"), a_pick("MSFT", "0.1", "400"))
@@ -46,6 +47,33 @@ def a_world(**more) -> World:
 
 def calm() -> World:
     return a_world().run(is_done())
+
+
+def a_live_world(**more) -> LiveWorld:
+    world = LiveWorld(**{"picks": PICKS, "is_checked": False, "start": START, **HELD, **more})
+    world.boot()
+    return world
+
+
+def uncertified() -> World:
+    """The certificate is gone between the plan and the buys."""
+    world = a_live_world()
+    world.run(has(e.RunPlanned))
+    world.put(a_certificate(problem="missing: it is not there"))
+    return world.run(has(e.RunFinished))
+
+
+def uncertified_slot() -> World:
+    """There is none in any of the sessions that the slot has."""
+    policy = a_policy(needs_certificate=True, catch_up_sessions=0)
+    return a_live_world(policy=policy, certificate=NONE).run(has(e.SlotMissed))
+
+
+def first_trade() -> World:
+    world = a_world(policy=a_policy(anchors=((8, 1),)))
+    world.run(START + timedelta(minutes=5))
+    world.hear(e.RebalanceRequested("operator", force=False, is_first_trade=True))
+    return world.run(is_done("first-20240201-1"))
 
 
 def untradable() -> World:

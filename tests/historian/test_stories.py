@@ -23,6 +23,10 @@ UNDONE = [
     (journals.crash_at_the_slot, "AAPL", "pick AAPL not bought: CRASH deploys 0%"),
     (journals.missed, "2024-02", "no rebalance in slot 2024-02: not started by the close of"),
     (journals.frozen, "2024-02", "XOM frozen: neither bought nor sold until it is adopted:"),
+    (journals.uncertified, "2024-02", "degraded for now: certificate: missing: it is not there"),
+    (journals.uncertified, "2024-02", "scale 25 %: "),
+    (journals.uncertified_slot, "2024-02", "not started by the close"),
+    (journals.first_trade, "first-20240201-1", "costs 185.00: no whole share for 100.00 dollars"),
     (journals.unheeded_regime, "2024-02", "change from TREND_BULL to TREND_BEAR"),
 ]
 
@@ -40,6 +44,26 @@ def test_what_was_not_done_is_said_with_its_reason(journey, word, said) -> None:
     assert said in texts(told.undone)
     for undone in told.undone:
         assert undone.seq == history.entry(undone.seq).seq
+
+
+def test_a_slot_missed_for_want_of_a_certificate_says_so() -> None:
+    world = lived(journals.uncertified_slot)
+    history = History.of(world.journal)
+    told = tell(history, find(history, "2024-02", world.policy), world.policy)
+    said = " ".join(step.text for step in told.steps)
+    assert "there is none: run `atlasd promote`" in said
+    assert "slot 2024-02 is due and cannot begin: certificate: there is none" in said
+
+
+def test_what_a_run_was_planned_on_names_scale_and_gate() -> None:
+    world = lived(journals.uncertified)
+    history = History.of(world.journal)
+    told = tell(history, find(history, "2024-02", world.policy), world.policy)
+    assert ("Scale", "25 % of normal sizes: real money begins small") in told.facts
+    figures = " ".join(line for step in told.steps for line in step.figures)
+    assert "(TREND_BULL) x scale 25 %: " in figures
+    assert "scale: " in figures
+    assert "missing: it is not there" in " ".join(step.text for step in told.steps)
 
 
 def test_a_run_that_did_everything_has_nothing_undone() -> None:

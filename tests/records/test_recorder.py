@@ -94,6 +94,37 @@ def test_no_event_makes_the_recorder_fall_over(name, tmp_path):
     holds()
 
 
+GOING_LIVE = [
+    (
+        e.EvidenceReported("drill", "kill9", True, "killed 9 times", "c", "d"),
+        ("info", "drill kill9 good: killed 9 times"),
+    ),
+    (
+        e.EvidenceReported("alert", "test", False, "nobody answered", "c", "d"),
+        ("error", "alert test FAILED: nobody answered"),
+    ),
+    (
+        e.CertificateReported("C1", datetime(2027, 2, 1, 14, 30, tzinfo=UTC), ""),
+        ("info", "Certificate C1 counts, expires 2027-02-01 09:30:00 New York"),
+    ),
+    (
+        e.CertificateReported("", None, "missing"),
+        ("error", "Certificate (none) does not count: missing"),
+    ),
+    (e.ScaleRequested("ann", Decimal("0.5")), ("warning", "Scale 50 % requested by ann")),
+    (
+        e.ScaleChanged("ann", Decimal("0.25"), Decimal("0.5"), 31),
+        ("warning", "Scale changed from 25 % to 50 % by ann, after 31 clean sessions"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "said"), GOING_LIVE)
+def test_what_bears_on_real_money_is_told_in_words(event, said):
+    line = words(event, None)
+    assert (line.level, line.text) == said
+
+
 def test_an_event_without_words_is_told_as_it_is():
     class MoonLanded(e.Event):
         pass

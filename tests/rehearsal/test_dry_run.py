@@ -3,11 +3,14 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
+from atlas_daemon.cli.plan_view import show
 from atlas_daemon.core.effects import FetchFigures
 from atlas_daemon.core.errors import AtlasError, RefusedError
 from atlas_daemon.core.policy import Policy
@@ -21,6 +24,7 @@ from atlas_daemon.core.values import (
     Regime,
     Side,
 )
+from atlas_daemon.rehearsal.document import document
 from atlas_daemon.rehearsal.stand_in import StandIn
 from tests.rehearsal.builders import (
     CLOSES,
@@ -294,3 +298,29 @@ def test_s190_a_dry_run_repeated_on_the_same_account_is_the_same_and_no_more():
     assert [orders_of(a_dry_run(held=HELD)) for _ in range(3)] == [
         orders_of(a_dry_run(held=HELD))
     ] * 3
+
+
+def test_a_live_plan_shows_its_scale_and_needs_no_certificate_to_be_shown():
+    live = Policy(needs_certificate=True, scale=Decimal("0.25"), max_position_pct=Decimal("0.5"))
+    calm = Regime.TREND_BULL
+    whole = a_dry_run(an_answer(regime=calm), Policy(max_position_pct=Decimal("0.5")))
+    dry_run = a_dry_run(an_answer(regime=calm), live)
+    assert dry_run.plan.deployable == whole.plan.deployable / 4
+    assert dry_run.passes
+    rules = {verdict.rule for verdict in dry_run.verdicts}
+    assert "scale" in rules
+    assert "certificate" not in rules
+    told = document(dry_run, "[LIVE] LARGE", None)
+    assert told["scale"] == "0.25"
+    assert any("scale 25 %: " in note for note in told["notes"])
+    screen = StringIO()
+    show(Console(file=screen, width=120), told)
+    assert "TREND_BULL (as of 2024-01-31): up to 100.0 % x scale 25 % deployed" in screen.getvalue()
+    assert "% of 100.0 % x scale 25 %" in screen.getvalue()
+
+
+def test_the_scale_that_the_journal_has_counts_and_not_the_configurations():
+    live = Policy(needs_certificate=True, scale=Decimal("0.25"))
+    answer = an_answer(regime=Regime.TREND_BULL)
+    dry_run = a_dry_run(answer, live, a_scene(answer, scale=Decimal("0.5")))
+    assert dry_run.plan.scale == Decimal("0.5")

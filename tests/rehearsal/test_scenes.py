@@ -6,14 +6,15 @@ import pytest
 from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.policy import Policy
 from atlas_daemon.core.sessions import CalendarRangeError
+from atlas_daemon.core.state import Book, State
 from atlas_daemon.core.values import Account, Asset, Position, Symbol
 from atlas_daemon.rehearsal.scenes import (
     Desk,
-    bought_by,
     from_now,
     made_up_scene,
     on_date,
     real_scene,
+    recorded,
 )
 from tests.rehearsal.builders import WHEN, an_answer
 
@@ -69,7 +70,9 @@ def test_a_holding_without_a_close_is_named():
 
 
 def test_without_a_journal_nothing_was_bought(tmp_path):
-    assert bought_by(tmp_path / "journal.db", datetime(2024, 2, 1, tzinfo=UTC)) == {}
+    told = recorded(tmp_path / "journal.db", datetime(2024, 2, 1, tzinfo=UTC))
+    assert told.book.bought == {}
+    assert told.ramp.scale is None
 
 
 SPLIT = an_answer(
@@ -117,8 +120,8 @@ async def test_an_account_between_the_sessions_counts_in_new_shares_once(theirs,
     position = Position(Symbol("AAA"), qty, Decimal(80), qty_available=qty, price=price)
     account = Account("1", "ACTIVE", Decimal(5000), Decimal(1000), Decimal(1000))
     desk = Desk(account, (position,), ())
-    bought = {Symbol("AAA"): qty}
-    scene = await real_scene(WHEN, desk, SPLIT, Clerk(), None, bought)
+    told = State(now=WHEN.at, book=Book(bought={Symbol("AAA"): qty}))
+    scene = await real_scene(WHEN, desk, SPLIT, Clerk(), None, told)
     (got,) = scene.positions
     assert (got.qty, got.qty_available, got.price) == (*[expected[0]] * 2, Decimal(expected[1]))
     assert got.value == position.value

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.simulation.tap import Kind
+from atlas_daemon.drillmaster.tap import Kind
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from atlas_daemon.app import Daemon
 from atlas_daemon.core import events as e
+from atlas_daemon.core.certificate import LAPSED
 from atlas_daemon.core.errors import AtlasError
 from atlas_daemon.core.state import Phase, State
 from atlas_daemon.core.values import Mode
@@ -38,6 +39,8 @@ def rest_of(daemon: Daemon, broker: Broker, *, stays_halted: bool) -> str:
         return ""
     if state.last_run.outcome == "aborted" and not state.last_run.is_final:
         return ""  # goes on after the resume
+    if not state.last_run.is_final and state.last_run.reason.startswith(LAPSED):
+        return ""  # goes on in a few minutes, now that a certificate counts
     if state.last_run.reason == "CRASH" and state.book.positions:
         return ""  # a run to cash follows
     return f"{state.last_run.outcome}{'' if state.last_run.is_final else ', parked'}"
@@ -187,4 +190,6 @@ def reached(entries: Iterable[e.Entry]) -> Counter[str]:
             found[words] += 1
         elif isinstance(event, e.RunStarted):
             found[f"runs by {event.trigger}"] += 1
+        elif isinstance(event, e.RunFinished) and event.reason.startswith(LAPSED):
+            found["a run waits for a certificate"] += 1
     return found

@@ -99,6 +99,8 @@ class PacedWorld(World):
 class Scenario:
     """One seed. `kill_at` are numbers of acts at which the process is killed; see `tiers`."""
 
+    credentials = CREDENTIALS
+
     def __init__(
         self,
         seed: int,
@@ -122,7 +124,7 @@ class Scenario:
         self.timeline = Timeline(self.course.epoch)
         self.scene = scene_of(seed)
         manners = {"reconcile.idle_every_s": 1800} if self.course.is_long else {}
-        self.settings = settings_of(self.scene, folder, **manners)
+        self.settings = settings_of(self.scene, folder, **manners, **self.manners())
         self.broker = Broker(
             self.timeline,
             self.faults,
@@ -167,6 +169,10 @@ class Scenario:
         if goes_on or self.course.is_long:
             last_s = max(last_s, self.faults.ends_s)
         self.timeline.after(last_s, self._look)
+
+    def manners(self) -> dict[str, object]:
+        """Return settings that this kind of story has besides."""
+        return {}
 
     def note(self, *words: str) -> None:
         self.notes.append((self.timeline.now_s, words))
@@ -327,7 +333,9 @@ class Scenario:
         ) and not (state.halt is not None and state.halt.is_complete)
 
     async def _main(self, world: World) -> None:
-        daemon = self.world.daemon = self.watch.daemon = Daemon(self.settings, CREDENTIALS, world)
+        daemon = self.world.daemon = self.watch.daemon = Daemon(
+            self.settings, self.credentials, world
+        )
         try:
             await daemon.open()
         except BaseException:

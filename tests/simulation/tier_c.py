@@ -18,13 +18,16 @@ from decimal import Decimal
 
 from atlas_daemon.core import events as e
 from atlas_daemon.core.values import Mode
+from atlas_daemon.drillmaster.tap import Kind, Tap, Words
 from atlas_daemon.journal.codec import decode
 from tests.e2e.processes import (
     DUE,
     SIGNAL_DAY,
     Broker,
     Daemon,
+    GoneError,
     Place,
+    TooLateError,
     a_broker,
     a_place,
     children_of,
@@ -33,7 +36,6 @@ from tests.e2e.processes import (
 )
 from tests.simulation.aftermath import breaches
 from tests.simulation.blows import BLOWS, Blow
-from tests.simulation.tap import Kind, Tap, Words
 
 EARLY = "2026-02-02T09:30:05"
 HELD = {"INTC": 300, "IBM": 60, "MSFT": 20, "QCOM": 60, "TXN": 50}
@@ -101,7 +103,7 @@ class Story:
             while not self._is_over:
                 self._live()
             self._end()
-        except AssertionError as error:
+        except (AssertionError, TooLateError, GoneError) as error:
             self._breach(str(error))
         finally:
             self._tap.close()

@@ -6,8 +6,8 @@ no more than that is forgiven.
 """
 
 import re
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from atlas_daemon.app import Daemon
@@ -46,6 +46,8 @@ class Watch:
         """Stopped by a turn that was taken, and not resumed by the operator since."""
         self.is_asked_to_resume = False
         self.resumes = 0
+        self.is_certified: Callable[[datetime], bool] = lambda now: True
+        """Whether real money may buy at a moment of the daemon's clock."""
         self.forgiven = ZERO
         """Dollars that fills cost above what was reserved for them, and that somebody else took."""
         self._peaks: list[tuple[float, Decimal]] = []
@@ -147,6 +149,8 @@ class Watch:
         crash = state.regime is not None and state.regime.regime is Regime.CRASH
         if body["side"] == "buy" and crash:
             self.breach(f"{order_id} left under CRASH")
+        if body["side"] == "buy" and not self.is_certified(daemon.now()):
+            self.breach(f"{order_id} left without a certificate")
 
     def _halted_post(self, body: Mapping[str, str]) -> None:
         """Nothing leaves while halted but the sells of a flatten, once all cancels are seen."""

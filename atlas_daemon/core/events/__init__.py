@@ -67,6 +67,7 @@ from .decided import (
     TradingHalted,
     TradingResumed,
 )
+from .going_live import CertificateReported, EvidenceReported, ScaleChanged, ScaleRequested
 from .heard import (
     ActivitiesReported,
     AdoptRequested,
@@ -180,6 +181,7 @@ __all__ = [
     "CashDriftSeen",
     "CashRestated",
     "CashUnexplained",
+    "CertificateReported",
     "ClockAgreed",
     "ClockDisputed",
     "ClockReported",
@@ -195,6 +197,7 @@ __all__ = [
     "Entry",
     "EquityMarked",
     "Event",
+    "EvidenceReported",
     "ExecutionDisputed",
     "FetchFailed",
     "FiguresRequested",
@@ -243,6 +246,8 @@ __all__ = [
     "RunPlanned",
     "RunReport",
     "RunStarted",
+    "ScaleChanged",
+    "ScaleRequested",
     "SessionsReported",
     "SessionsRequested",
     "ShutdownRequested",

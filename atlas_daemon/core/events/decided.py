@@ -127,7 +127,7 @@ class RunStarted(Event):
 
     run_id: RunId
     trigger: str
-    """slot, force, crash, regime or stop."""
+    """slot, force, first, crash, regime or stop."""
     slot: str | None
     order_day: date
     signal_day: date
@@ -178,7 +178,9 @@ class RunPlanned(Event):
     lines: tuple[PlanLine, ...]
     notes: tuple[str, ...]
     digest: str
-    """Hash of all of the above but the run's id: the same inputs give the same plan anywhere."""
+    """Hash of all the rest but the run's id: the same inputs give the same plan anywhere."""
+    scale: Decimal = Decimal(1)
+    """Part of normal sizes that is deployed: below 1 in the first months of real money."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,10 @@ class DaemonStarted(Event):
     config_digest: str
     is_latched: bool
     """The latch file was there at the start, whatever is in it."""
+    code_digest: str = ""
+    """Of the code that trades; empty in entries of before it was told."""
+    sections_digest: str = ""
+    """Of the configuration sections that a certificate binds; empty as above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,12 @@ class ResumeRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class RebalanceRequested(Event):
-    """The operator asks for a run: the due slot's, or with `force` one of its own."""
+    """The operator asks for a run: the due slot's, or one of its own."""
 
     by: str
     force: bool
+    is_first_trade: bool = False
+    """A few dollars of the best picks instead of a whole rebalance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,8 @@ class PolicyChanged(Event):
     config_digest: str
     changed: tuple[str, ...] = ()
     """Names of the keys whose values differ from before; never the values, which may be secret."""
+    sections_digest: str = ""
+    """Of the configuration sections that a certificate binds; empty where it was not told."""
 
 
 # Heard from the broker's stream and from its answers.

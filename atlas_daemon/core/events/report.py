@@ -37,3 +37,5 @@ class RunReport:
     """Managed value over managed equity, from the broker's positions."""
     lines: tuple[AchievedLine, ...] = ()
     discrepancies: tuple[str, ...] = ()
+    scale: Decimal = Decimal(1)
+    """Part of `allocation_pct` that the run was to deploy."""

@@ -95,6 +95,24 @@ ADVICE: Mapping[str, Advice] = {
         "nothing; atlasd regime history shows how it came about",
         is_state=True,
     ),
+    # Real money.
+    "certificate": Advice(
+        "Live: the certificate does not count, so nothing is bought.",
+        "it watches, stops, and sells on CRASH; the file is looked at every second",
+        "the message says why; prove what is missing on paper, then atlasd promote",
+        is_state=True,
+    ),
+    "certificate_expiry": Advice(
+        "Live: the certificate ends soon, or before the next rebalance does.",
+        "until then nothing changes; after it nothing is bought",
+        "renew it: atlasd doctor, atlasd drill, three times atlasd rebalance --force on paper, "
+        "then atlasd promote",
+    ),
+    "scale": Advice(
+        "Live: how much of normal sizes is deployed was changed.",
+        "the next rebalance goes by it",
+        "nothing, if it was you; atlasd scale shows it",
+    ),
     # Stops.
     "halt": Advice(
         "Trading is stopped, or goes on after a stop.",

@@ -26,7 +26,7 @@ KINDS = {
 }
 """Apprise's own words for how urgent a message is."""
 
-COMMAND = ("-m", "atlas_daemon.edges.notify.apprise")
+COMMAND = ("-P", "-m", "atlas_daemon.edges.notify.apprise")
 TOLD, SAID_NO, NO_ADDRESS, NOT_INSTALLED = 0, 10, 11, 12
 """How the child ends."""
 

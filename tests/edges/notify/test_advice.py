@@ -21,6 +21,26 @@ def literals(node: ast.AST) -> set[str]:
     }
 
 
+def named_in(text: str) -> dict[str, str]:
+    """Return the texts that a source gives names in capitals."""
+    found = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign):
+            (target,), value = node.targets, node.value
+            pairs = [(target, value)]
+            if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+                pairs = list(zip(target.elts, value.elts, strict=True))
+            for name, text_of in pairs:
+                if isinstance(text_of, ast.Constant) and isinstance(text_of.value, str):
+                    found[ast.unparse(name)] = text_of.value
+    return {name: text_of for name, text_of in found.items() if name.isupper()}
+
+
+NAMED: dict[str, str] = {}
+for _path in (PACKAGE / "core").glob("*.py"):
+    NAMED |= named_in(_path.read_text("utf-8"))
+
+
 def keys_in(text: str) -> set[str]:
     """Return every key that an alert of this source may have; '?' for one that cannot be read."""
     tree, found = ast.parse(text), set()
@@ -43,6 +63,8 @@ def keys_in(text: str) -> set[str]:
         key = node.args[CALLS[name]]
         if isinstance(key, ast.Constant | ast.IfExp):
             found |= literals(key) - (literals(key.test) if isinstance(key, ast.IfExp) else set())
+        elif isinstance(key, ast.Name) and key.id in NAMED:
+            found.add(NAMED[key.id])
         elif isinstance(key, ast.Name) and rows:
             found |= rows
         elif ast.unparse(key) == "event.what":  # words by what failed: `{...}.get(event.what)`
@@ -84,6 +106,7 @@ def test_every_key_that_the_core_can_raise_has_its_row_and_no_row_is_left_over()
             "    AlertRaised(level, key, t)",
             {"p", "q"},
         ),
+        ('AlertRaised("warning", EXPIRY, text)', {"certificate_expiry"}),
         ('AlertRaised("info", made(), t)', {"? AlertRaised('info', made(), t)"}),
     ],
 )

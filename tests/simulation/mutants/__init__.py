@@ -9,6 +9,7 @@ from tests.simulation.mutants import (
     days,
     fence,
     limits,
+    live,
     reading,
     sending,
     stopping,
@@ -17,7 +18,7 @@ from tests.simulation.mutants import (
 from tests.simulation.mutants.hunting import SEEDS_MAX, Caught, hunt, prove, table
 from tests.simulation.mutants.planting import MUTANTS, PLANTED, Planted
 
-ROOMS = (sending, reading, books, limits, fence, stopping, writing, days)
+ROOMS = (sending, reading, books, limits, fence, stopping, writing, days, live)
 
 __all__ = [
     "MUTANTS",

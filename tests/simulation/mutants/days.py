@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from atlas_daemon.core import freshness, gates, reconciler, rules, scheduler
+from atlas_daemon.core import freshness, gates, modes, rules, scheduler
 from atlas_daemon.core.state import RegimeSeen
 from atlas_daemon.core.values import Regime
 from atlas_daemon.edges.schedule import Schedule
@@ -85,7 +85,7 @@ def believes_its_clock() -> Iterator[None]:
     proof=a_clock_minutes_apart_blocks_buys,
 )
 def ignores_the_clock() -> Iterator[None]:
-    with patch.object(reconciler, "_is_clock_off", lambda dispute: False):
+    with patch.object(modes, "_is_clock_off", lambda dispute: False):
         yield
 
 

@@ -133,6 +133,42 @@ def no_sells() -> Iterator[None]:
 
 
 @planted(
+    "the fence does not ask for the certificate",
+    "a buy of real money leaves after the proof has expired",
+    proof=the_fence_keeps_its_conditions,
+)
+def no_certificate() -> Iterator[None]:
+    with blinded(why_uncertified=lambda: ""):
+        yield
+
+
+@planted(
+    "the fence wants a certificate for sells",
+    "risk cannot be reduced when it must be",
+    proof=the_fence_keeps_its_conditions,
+)
+def no_certified_sells() -> Iterator[None]:
+    why_closed = outlet.Fence.why_closed
+
+    def both(self: Any, approved: Any) -> Any:
+        return self.why_uncertified() or why_closed(self, approved)
+
+    with patch.object(outlet.Fence, "why_closed", both):
+        yield
+
+
+@planted(
+    "the fence measures a certificate by the latest turn, not by the clock",
+    "a buy of real money leaves in the second after the proof has expired",
+    proof=the_fence_keeps_its_conditions,
+)
+def stale_certificate() -> Iterator[None]:
+    was = app.why_uncertified
+    with patch.object(app, "why_uncertified", lambda state, policy, now: was(state, policy)):
+        yield
+
+
+@planted(
     "the fence lets an old approval pass",
     "an order leaves on a price of minutes ago",
     proof=the_fence_keeps_its_conditions,

@@ -16,6 +16,7 @@ from tests.simulation import scenario
 from tests.simulation.faults import NIGHTS, Faults
 from tests.simulation.happenings import Happenings
 from tests.simulation.network import Network
+from tests.simulation.real_money import LiveScenario
 from tests.simulation.scenario import Result, Scenario, a_folder
 
 PATIENCE_S = 1800.0
@@ -123,15 +124,35 @@ class KilledSending(Focused):
             return told(seed, kill_at=sent[seed % len(sent) :][:1] if sent else ())
 
 
+@dataclass(frozen=True)
+class RealMoney(World):
+    """A live account, whose certificate expires amid the slot and is renewed later."""
+
+    @property
+    def words(self) -> str:
+        """Name the world."""
+        return "real money, a certificate that expires amid the slot"
+
+    def run(self, seed: int) -> Result:
+        """Run a seed in it."""
+        return told(seed, without=tuple(NIGHTS), make=LiveScenario)
+
+
 def nobody_adopts() -> AbstractContextManager[object]:
     """Let no person take what the account's own list explains: a bug would hide behind it."""
     return patch.object(Happenings, "_adopt_at_last", lambda self, state: None)
 
 
-def told(seed: int, *, without: Collection[str] = (), kill_at: Collection[int] = ()) -> Result:
+def told(
+    seed: int,
+    *,
+    without: Collection[str] = (),
+    kill_at: Collection[int] = (),
+    make: type[Scenario] = Scenario,
+) -> Result:
     """Run a story that ends at its first breach: what comes after it is of no interest."""
     with a_folder() as folder, patch.object(scenario, "PATIENCE_S", PATIENCE_S):
-        story = Scenario(seed, folder, without=without, kill_at=kill_at)
+        story = make(seed, folder, without=without, kill_at=kill_at)
         breach = story.watch.breach
 
         def end(text: str) -> None:
