@@ -32,6 +32,8 @@ class ExportedEntry(NamedTuple):
     hash: str
     is_redacted: bool
     """True where a secret was taken out of `payload`, whose hash cannot be made again then."""
+    account: str
+    """Whose journal it is: `live-LARGE`. It is no part of the hash."""
 
 
 COLUMNS = ExportedEntry._fields
@@ -68,7 +70,7 @@ class Range:
 
 
 def exported(
-    stored: Iterable[StoredEntry], wanted: Range, redact: Callable[[str], str]
+    stored: Iterable[StoredEntry], wanted: Range, redact: Callable[[str], str], account: str
 ) -> Iterator[ExportedEntry]:
     """Yield the wanted entries of a whole journal, each checked against the chain.
 
@@ -83,7 +85,8 @@ def exported(
         if wanted.has(entry):
             payload = redact(entry.payload)
             is_redacted = payload != entry.payload
-            yield ExportedEntry(*entry[:4], payload, prev_hash, entry.hash, is_redacted)
+            proof = prev_hash, entry.hash, is_redacted
+            yield ExportedEntry(*entry[:4], payload, *proof, account)
         prev_seq, prev_hash = entry.seq, entry.hash
 
 
@@ -95,8 +98,13 @@ def lines_of(entries: Iterable[ExportedEntry], style: str) -> Iterator[str]:
         return
     yield _csv_line(COLUMNS)
     for entry in entries:
-        cells = ["" if value is None else str(value) for value in entry[:-1]]
-        yield _csv_line([*cells, "true" if entry.is_redacted else "false"])
+        yield _csv_line(_cell(value) for value in entry)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
 
 
 def _csv_line(cells: Iterable[str]) -> str:
