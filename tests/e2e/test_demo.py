@@ -50,6 +50,8 @@ def test_the_demo_tells_the_whole_story_twice(place: Place) -> None:
         told = story(place)
         assert [word for word in TOLD if word not in told] == [], told
         assert "Dashboard: http://127.0.0.1:" in told
+        assert "it ends with the demo; --keep stays up" in told
+        assert told.count(" signals: ") == 1  # the day's refresh says them again
         assert f"Summary of {'2026-02'}: done" in told
         assert list(place.logs.glob("trades_*.csv")), number
 

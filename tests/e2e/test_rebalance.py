@@ -20,6 +20,7 @@ from tests.e2e.processes import (
     Place,
     a_broker,
     a_place,
+    page_of,
     sent_twice,
     until,
 )
@@ -92,8 +93,8 @@ def test_the_journals_chain_is_whole(desk: Desk) -> None:
 
 def test_the_page_says_that_the_daemon_may_trade(desk: Desk) -> None:
     ready = {"ready": True, "reason": "", "reasons": []}
-    assert desk.daemon.page("/readyz") == (200, ready)
-    code, status = desk.daemon.page("/api/status")
+    assert page_of(desk.daemon, "/readyz") == (200, ready)
+    code, status = page_of(desk.daemon, "/api/status")
     assert code == 200
     assert status["last_run"]["outcome"] == "done"
 

@@ -9,16 +9,17 @@ from functools import partial
 import pytest
 
 from atlas_daemon.core import events as e
+from atlas_daemon.drillmaster.tap import Tap
 from tests.e2e.processes import (
     DUE,
     Broker,
     Daemon,
     a_broker,
     a_place,
+    page_of,
     sent_twice,
     until,
 )
-from tests.simulation.tap import Tap
 
 pytestmark = pytest.mark.e2e
 
@@ -54,7 +55,7 @@ def test_s162_a_stop_in_mid_run_pulls_every_order_and_holds_until_resumed() -> N
         assert status["halt"]["is_durable"]
         assert place.latch.exists()
         assert broker.open_orders() == 0
-        code, body = daemon.page("/readyz")
+        code, body = page_of(daemon, "/readyz")
         assert (code, body["ready"]) == (503, False)
         sent = len(broker.orders())
 
@@ -64,7 +65,7 @@ def test_s162_a_stop_in_mid_run_pulls_every_order_and_holds_until_resumed() -> N
         again = place.daemon()
         _is_halted(again)
         assert len(broker.orders()) == sent
-        assert again.page("/readyz")[0] == 503
+        assert page_of(again, "/readyz")[0] == 503
 
         _trading(broker, "resume")
         refused = place.run("resume", "--account", "ANOTHER")
@@ -108,7 +109,7 @@ def test_a_latch_file_found_at_the_start_halts_whatever_is_in_it() -> None:
         status = _is_halted(daemon)
         assert status["halt"]["by"] == "latch file"
         _is_past_due(daemon, broker)
-        assert daemon.page("/readyz")[0] == 503
+        assert page_of(daemon, "/readyz")[0] == 503
         assert broker.orders() == []
 
 
@@ -156,7 +157,7 @@ def test_started_by_hand_a_stop_before_python_is_up_ends_the_process_and_nothing
 
 
 def _has_ended_or_stopped(daemon: Daemon) -> bool:
-    return daemon.process.poll() is not None or daemon.place.latch.exists()
+    return daemon.process.poll() is not None or daemon.home.latch.exists()
 
 
 def test_a_stop_twice_with_the_broker_out_of_reach_survives_a_kill_and_is_carried_out_later() -> (

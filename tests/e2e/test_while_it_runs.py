@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from atlas_daemon.cli.commands import register
 from atlas_daemon.config import load_settings
+from atlas_daemon.config.digests import sections_digest
 from atlas_daemon.control import ControlError, ask, follow
 from atlas_daemon.control.requests import ANSWERS
 from atlas_daemon.core import events as e
@@ -90,6 +91,10 @@ async def test_everything_can_be_asked_while_a_rebalance_runs(tmp_path: Path) ->
         assert told["run"] is None
         assert "one run" in await beside(scene, lambda: refused(path, "rebalance", force=True))
         assert await beside(scene, lambda: refused(path, "rebalance"))
+        assert "mode" in await beside(scene, lambda: refused(path, "scale", scale="0.5"))
+        evidence = {"kind": "drill", "name": "kill9", "text": "seen", "is_good": True}
+        digests = {"code_digest": "c" * 64, "config_digest": "d" * 64}
+        assert (await beside(scene, lambda: ask(path, "record", **evidence, **digests)))["seq"]
         assert "at rest" in await beside(scene, lambda: refused(path, "adopt", all=True))
         assert await beside(scene, lambda: refused(path, "resume", account="PROOF"))
         first = await beside(scene, lambda: next(follow(path, run.run_id, 0)))
@@ -105,7 +110,7 @@ async def test_everything_can_be_asked_while_a_rebalance_runs(tmp_path: Path) ->
         assert stopped["is_complete"] and stopped["is_durable"]
         await beside(scene, lambda: ask(path, "resume", by="ann", account="PROOF"))
         asked = {"ping", "status", "orders", "trades", "reload", "regime", "rebalance", "adopt"}
-        assert asked | {"stop", "resume"} == set(ANSWERS)
+        assert asked | {"scale", "record", "stop", "resume"} == set(ANSWERS)
         scene.trading("AAA", is_halted=False)
         assert (await scene.is_finished()).outcome == "done"
         scene.nothing_went_wrong()
@@ -127,7 +132,8 @@ async def test_a_reload_amid_a_run_waits_for_its_end(tmp_path: Path) -> None:
         finished = await scene.is_finished()
         await scene.until(lambda: scene.all(e.PolicyChanged))
         told = scene.all(e.PolicyChanged)
-        assert told == [e.PolicyChanged(done["digest"], ("risk.max_position_pct",))]
+        bound = sections_digest(daemon.settings)
+        assert told == [e.PolicyChanged(done["digest"], ("risk.max_position_pct",), bound)]
         assert scene.events.index(told[0]) > scene.events.index(finished)
         assert str(daemon.policy.max_position_pct) == "0.10"
         assert daemon.settings.digest() == done["digest"]
