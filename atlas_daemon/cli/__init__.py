@@ -3,6 +3,8 @@
 Command files import what is heavy inside their functions: `atlasd run` carries no pandas.
 """
 
+import os
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +12,7 @@ from typing import Annotated
 import typer
 
 from atlas_daemon.cli.options import remember_config
+from atlas_daemon.core.errors import AtlasError
 
 app = typer.Typer(
     name="atlasd",
@@ -42,4 +45,22 @@ def run() -> None:
     from atlas_daemon.cli import commands
 
     commands.register(app)
-    app()
+    try:
+        app()
+    except OSError:
+        if (why := _why_unsaid()) is None:
+            raise
+        sys.stderr.write(f"atlasd: standard output cannot be written: {why}\n")
+        sys.exit(AtlasError.exit_code)
+
+
+def _why_unsaid() -> str | None:
+    """Return why standard output takes no more, and give the rest up; None where it does."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError as error:
+        nobody = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for good
+        sys.stdout = nobody  # nothing is left to be said at the end
+        return error.strerror or str(error)
+    return None

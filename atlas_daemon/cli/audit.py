@@ -66,7 +66,7 @@ def verify(
     kept = _head(head)
     with _journal(settings) as journal:
         verdict = journal.verify(kept)
-    trades = _compare(settings) if has_csv and verdict.is_intact else None
+    trades = compared_trades(settings) if has_csv and verdict.is_intact else None
     if as_json:
         typer.echo(json.dumps(_document(verdict, kept, trades), indent=2))
     else:
@@ -105,10 +105,11 @@ def export(
     wanted = _range(first, last)
     count, end = 0, ""
     with _journal(settings) as journal, _target(settings, out) as file:
+        account = "-".join(journal.account()[:2])
 
         def counted() -> Iterator[Any]:
             nonlocal count, end
-            for entry in exported(journal.rows(), wanted, _redactor(settings)):
+            for entry in exported(journal.rows(), wanted, _redactor(settings), account):
                 count, end = count + 1, f"{entry.seq}:{entry.hash}"
                 yield entry
 
@@ -191,7 +192,8 @@ def _redactor(settings: Settings) -> "Redactor":
     return Redactor((found.secret, found.key_id))
 
 
-def _compare(settings: Settings) -> "TradesVerdict":
+def compared_trades(settings: Settings) -> "TradesVerdict":
+    """Return the trades files against the journal; a daemon that writes gets a second look."""
     from atlas_daemon.auditor import compare_trades
 
     def look() -> "TradesVerdict":

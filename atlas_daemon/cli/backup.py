@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -137,19 +138,21 @@ async def _restored(settings: Settings, source: Path | None) -> dict[str, Any]:
 async def _learned(settings: Settings, journal_path: Path) -> dict[str, Any]:
     """Let a journal learn what the broker knows of the time since its last entry."""
     from atlas_daemon.assembly import World, make_client, make_clock
+    from atlas_daemon.claim import refuse_foreign_number
     from atlas_daemon.journal import Journal
 
     world = World(console=False)
     client = make_client(settings, load_credentials(settings, os.environ), world)
     try:
         clock = await make_clock(settings, world, client)
+        refuse_foreign_number(settings, (await client.get_account()).number)
         with Journal.open(
             journal_path, account_mode=settings.mode, account_name=settings.account.name
         ) as journal:
             (seq, digest), saved_at = journal.head(), ""
             for entry in journal.read(max(0, seq - 1)):
                 saved_at = moment_text(entry.at)
-            learned = await _catch_up(journal, client, clock.now())
+            learned = await _catch_up(journal, client, clock.now(), settings.live.scale)
     finally:
         await client.close()
     adopted = [x for x in learned if isinstance(x, e.OrderAdopted)]
@@ -162,9 +165,12 @@ async def _learned(settings: Settings, journal_path: Path) -> dict[str, Any]:
     }
 
 
-async def _catch_up(journal: Any, client: Any, now: datetime) -> list[e.Event]:
+async def _catch_up(
+    journal: Any, client: Any, now: datetime, first_scale: Decimal
+) -> list[e.Event]:
     """Write into a restored journal what the broker knows and it does not."""
-    from atlas_daemon.archivist import BackupError, asked_since, events_since, unknown_orders
+    from atlas_daemon.archivist import asked_since, events_since, scale_anew, unknown_orders
+    from atlas_daemon.archivist.manifest import ForeignBackupError
 
     state, known = State(now=now), set[str]()
     for entry in journal.read():
@@ -172,13 +178,17 @@ async def _catch_up(journal: Any, client: Any, now: datetime) -> list[e.Event]:
         state = evolve(state, entry)
     number = (await client.get_account()).number
     if journal.account()[2] not in ("", number):
-        raise BackupError(f"the backup is of account {journal.account()[2]}, the keys of {number}")
+        text = f"the backup is of account {journal.account()[2]}, the keys of {number}"
+        raise ForeignBackupError(text)
     since = asked_since(state)
     if since is None:
         return []
     orders = unknown_orders(await client.list_orders("all", after=since), known)
     learned = list(events_since(state, orders))
     first, at = state.seq + 1, max(now, state.now)
+    for n, event in enumerate(learned):
+        state = evolve(state, e.Entry(first + n, at, None, event))
+    learned += scale_anew(state, first_scale)
     journal.append([e.Entry(first + n, at, None, event) for n, event in enumerate(learned)])
     return learned
 

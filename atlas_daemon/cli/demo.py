@@ -47,7 +47,7 @@ def demo(
     cash: Annotated[str, typer.Option(help="Cash before, in dollars.")] = "60000",
     holdings: Annotated[str, typer.Option(help="Holdings before: SYMBOL=SHARES, ...")] = HOLDINGS,
     seed: Annotated[int, typer.Option(help="Seed of prices, paths and partial fills.")] = 1,
-    log_dir: Annotated[Path, typer.Option(help="Where the logs go.")] = Path("logs"),
+    log_dir: Annotated[Path, typer.Option(help="Where the logs go.")] = Path("logs/demo"),
     port: Annotated[int, typer.Option(help="The dashboard's port; 0 takes any.")] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards.")] = False,
 ) -> None:
@@ -115,7 +115,7 @@ async def _show(settings: Settings, arguments: list[str], keep: bool) -> None:
     from atlas_daemon.cli.story import Story
     from atlas_daemon.edges.embedded import embedded_broker
 
-    story = Story()
+    story = Story(stays=keep)
     story.title(settings)
     async with embedded_broker(arguments) as url:
         settings = settings.at_local_broker(url)

@@ -39,7 +39,7 @@ WIDTH_PIPED = 120
 ORDER = (
     *("broker", "keys", "number", "account", "suspend_trade", "budget"),
     *("clock", "calendar", "sessions", "slot"),
-    *("daemon", "config", "mode", "stream", "latch", "alerts", "journal"),
+    *("daemon", "config", "mode", "certificate", "stream", "latch", "alerts", "journal"),
     *("bars", "regime", "tradable", "orders", "plan", "changes", "rehearsal"),
     *("state_dir", "log_dir", "files", "python", "unit"),
 )

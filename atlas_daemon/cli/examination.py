@@ -34,10 +34,12 @@ from atlas_daemon.doctor import (
 from atlas_daemon.doctor.asking import Known, NotKnown, Reply, one_line
 from atlas_daemon.doctor.look_journal import JournalLook, look_at_journal
 from atlas_daemon.doctor.on_alerts import on_alerts
+from atlas_daemon.doctor.on_certificate import on_certificate
 from atlas_daemon.doctor.readonly import ThriftyBudget, open_readonly_session
 from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
 from atlas_daemon.edges.alpaca.faults import OutcomeUnknownError
 from atlas_daemon.edges.alpaca.wire import Configurations
+from atlas_daemon.promoter.certificate import certificate_path, read_certificate
 from atlas_daemon.rehearsal import scenes
 
 DISK_S, DAEMON_S, JOURNAL_S, BROKER_S = 5.0, 5.0, 15.0, 12.0
@@ -234,13 +236,17 @@ class Examination:
     async def _judge_time(
         self, clock: Reply[on_time.Looked | None], state: State, now: datetime
     ) -> None:
-        note, today = self.chart.note, new_york_day(now)
+        note, today, settings = self.chart.note, new_york_day(now), self.settings
         kept = await self._asker.have(look_machine.is_clock_kept, DISK_S)
         is_kept = kept.value if isinstance(kept, Known) else None
         await note("clock", lambda: on_time.on_clock(clock, is_kept))
-        slot = on_daemon.next_slot_of(state, self.settings, now)
+        slot = on_daemon.next_slot_of(state, settings, now)
         run = state.run.run_id if state.run is not None else ""
         await note("slot", lambda: on_time.on_slot(now, slot, run))
+        if (keys := self._keys) is not None and settings.mode is AccountMode.LIVE:
+            path = certificate_path(settings)
+            word = read_certificate(path, settings, keys.secret, now)
+            await note("certificate", lambda: on_certificate(word, now, slot))
         await note("sessions", lambda: on_time.on_table(today, slot))
         last = slot.last.day if slot is not None else NYSE.last
         sessions: Reply[Sequence[Session]] = NOBODY

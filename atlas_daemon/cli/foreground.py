@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Sequence
 
 from atlas_daemon.app import Daemon, World
-from atlas_daemon.cli.desk import who
 from atlas_daemon.config import Settings, load_credentials
 from atlas_daemon.core import events as e
+from atlas_daemon.core.certificate import LAPSED
 from atlas_daemon.core.errors import AtlasError, ConfigError, HaltedError, RefusedError
 from atlas_daemon.core.values import AccountMode, Mode
 
@@ -17,7 +17,10 @@ READY_S = 180.0
 
 
 async def run_until_done(
-    settings: Settings, *, force: bool, hear: Callable[[Sequence[e.Entry]], None]
+    settings: Settings,
+    wanted: e.RebalanceRequested,
+    *,
+    hear: Callable[[Sequence[e.Entry]], None],
 ) -> e.RunFinished:
     """Run a daemon for one run, tell its entries to `hear`, and return how the run ended.
 
@@ -46,7 +49,7 @@ async def run_until_done(
         raise
     daemon.subscribe(listen)
     task = asyncio.create_task(daemon.run(), name="daemon")
-    asking = asyncio.create_task(_ask(daemon, entries, force), name="asking")
+    asking = asyncio.create_task(_ask(daemon, entries, wanted), name="asking")
     try:
         await asyncio.wait({task, asking}, return_when=asyncio.FIRST_COMPLETED)
         if asking.done():
@@ -60,17 +63,21 @@ async def run_until_done(
             await task
 
 
-async def _ask(daemon: Daemon, entries: "asyncio.Queue[e.Event]", force: bool) -> e.RunFinished:
+async def _ask(
+    daemon: Daemon, entries: "asyncio.Queue[e.Event]", wanted: e.RebalanceRequested
+) -> e.RunFinished:
     try:
         async with asyncio.timeout(READY_S):
             while daemon.state.mode is not Mode.TRADING:
                 if daemon.state.halt is not None:
                     raise HaltedError(f"halted by {daemon.state.halt.by}: `atlasd resume` first")
+                if daemon.state.mode_reason.startswith(LAPSED):
+                    raise RefusedError(daemon.state.mode_reason)
                 await entries.get()
     except TimeoutError:
         raise RefusedError(f"not trading: {daemon.state.mode_reason}") from None
-    if daemon.state.run is None:
-        daemon.hear(e.RebalanceRequested(who(), force))
+    if daemon.state.run is None or wanted.is_first_trade:
+        daemon.hear(wanted)
     while True:
         match await entries.get():
             case e.RequestDenied(what="rebalance", rule=rule, detail=detail):

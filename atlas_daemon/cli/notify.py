@@ -50,6 +50,7 @@ def test(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """
     settings = _configured(config)
     outcomes = asyncio.run(_test(settings))
+    _put_on_record(settings, outcomes)
     _tell(settings, outcomes, as_json)
 
 
@@ -93,6 +94,31 @@ async def _send(settings: Settings, said: Sequence[tuple[str, str, str]]) -> lis
             why = "" if isinstance(verdict, Delivered) else verdict.why
             outcomes.append(Outcome(channel.name, level, why))
     return outcomes
+
+
+def _put_on_record(settings: Settings, outcomes: Sequence[Outcome]) -> None:
+    """Keep in the account's journal, where there is one, whether a message reached people."""
+    sent = [each for each in outcomes if each.what != "ping"]
+    if not sent or not settings.journal_path.exists():
+        return
+    from atlas_daemon.cli.evidence import record_evidence
+    from atlas_daemon.config.digests import code_digest, sections_digest
+    from atlas_daemon.core.events import EvidenceReported
+
+    came = sum(not each.why for each in sent)
+    channels = ", ".join(dict.fromkeys(each.channel for each in sent))
+    event = EvidenceReported(
+        kind="alert",
+        name="test",
+        is_good=came == len(sent),
+        text=f"{came} of {len(sent)} test messages delivered ({channels})",
+        code_digest=code_digest(),
+        config_digest=sections_digest(settings),
+    )
+    try:
+        record_evidence(settings, event)
+    except AtlasError as error:  # what was sent was sent
+        sys.stderr.write(f"atlasd: the test is not on record: {error}\n")
 
 
 def _head(settings: Settings) -> str:

@@ -14,13 +14,15 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from atlas_daemon.config import Settings, load_settings
-from atlas_daemon.core.errors import AtlasError, BugError, UsageError
+from atlas_daemon.core.errors import AtlasError, BugError, ConfigError, UsageError
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="The atlas.toml to read; else ./atlas.toml where there is one."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+PING_S = 1.0
 
 _given: dict[str, Path | None] = {"config": None}
 
@@ -38,10 +40,43 @@ def chosen_config(config: Path | None) -> Path | None:
 
 
 def settings_for(config: Path | None, overrides: Mapping[str, object] | None = None) -> Settings:
-    """Return the settings in force for a command. Raises ConfigError."""
+    """Return the settings in force for a command. Raises ConfigError.
+
+    Also where state or runtime folder are another account's: its daemon must not be asked in our
+    name.
+    """
     chosen = chosen_config(config)
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
-    return load_settings(chosen, environ=os.environ, cwd=Path.cwd(), overrides=given)
+    settings = load_settings(chosen, environ=os.environ, cwd=Path.cwd(), overrides=given)
+    if os.path.exists(settings.journal_path):  # noqa: PTH110  (no right to look is no journal)
+        from atlas_daemon.claim import refuse_foreign_folder
+
+        refuse_foreign_folder(settings)
+    if settings.state_dir not in settings.runtime_dir.parents:
+        _refuse_foreign_daemon(settings)
+    return settings
+
+
+def _refuse_foreign_daemon(settings: Settings) -> None:
+    """Raise ConfigError where another account's daemon serves our socket.
+
+    Two accounts may have been given one runtime folder. One that is slow to answer is asked anyway.
+    """
+    if not os.path.exists(settings.control_socket_path):  # noqa: PTH110  (as above)
+        return
+    from atlas_daemon.control import ControlError, ask
+
+    try:
+        told = ask(settings.control_socket_path, "ping", timeout_s=PING_S)
+    except ControlError:
+        return
+    ours = settings.account
+    theirs = told.get("mode", ours.mode), told["account"]
+    if theirs != (ours.mode, ours.name):
+        raise ConfigError(
+            f"paths.runtime_dir {settings.runtime_dir} belongs to the daemon of "
+            f"{'-'.join(theirs)}, and the configuration is of {ours.mode}-{ours.name}"
+        )
 
 
 def label_of(settings: Settings) -> str:

@@ -1,7 +1,9 @@
 """`atlasd orders` and `atlasd trades`: what is open, and what was filled."""
 
 import json
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -72,8 +74,19 @@ def trades(
     lines = [
         (r.timestamp, r.symbol, r.qty, r.price, r.status, r.run, r.client_order_id) for r in found
     ]
-    for line in table(heads, lines) if lines else ():
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in fitting(heads, lines, width) if lines else ():
         typer.echo(one_line(line))
+
+
+def fitting(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """Return fills as a table of at most `width` columns, as far as leaving columns out goes."""
+    for left_out in ((), ("Run",), ("Run", "Status")):
+        kept = [at for at, head in enumerate(heads) if head not in left_out]
+        lines = table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows])
+        if width is None or max(map(len, lines)) <= width:
+            break
+    return lines
 
 
 def fills(settings: Settings, day: date | None) -> Iterator[Row]:

@@ -75,7 +75,8 @@ def panic(
 ) -> None:
     """Stop an account without its daemon: latch file, cancel all, watched until none is open.
 
-    Exit 0 only where no order is open and something holds new ones back; 1 otherwise.
+    Exit 0 only where no order is open and something holds new ones back; 3 where the keys open
+    another account than the pinned one (then nothing was cancelled); 1 otherwise.
     """
     if cancel_only and suspend:
         raise UsageError("--cancel-only and --suspend do not go together")
@@ -143,7 +144,7 @@ def _target(
     return Target(
         name,
         AccountMode(mode),
-        "",
+        environ.get("ATLAS_ACCOUNT__NUMBER", ""),
         trading_url_of(AccountMode(mode), given, Path.cwd()),
         (folder or default) / "HALTED",
         is_place_sure=folder is not None,
@@ -179,10 +180,11 @@ def _in_time(write: Callable[[], str]) -> str:
 
 async def _watch(target: Target, wants_suspension: bool, patience: int) -> tuple[int | None, bool]:
     """Cancel and look, round by round; return how many orders are open, and if it is suspended."""
-    from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
+    from atlas_daemon.edges.alpaca.pinned import PinnedClient
 
-    client = AlpacaTradingClient(
+    client = PinnedClient(
         target.name,
+        pinned=lambda: target.number,
         key_id=target.credentials.key_id,
         secret=target.credentials.secret,
         trading_url=target.trading_url,
@@ -197,6 +199,10 @@ async def _watch(target: Target, wants_suspension: bool, patience: int) -> tuple
         while True:
             number += 1
             said = await _cancel_all(client)
+            client.refuse_foreign("panic")  # raised here, as a round tells every other refusal
+            if number == 1 and client.seen:
+                pinned = "the pinned one" if target.number else "no number is pinned"
+                typer.echo(f"the keys open account {client.seen}: {pinned}")
             orders = await _listed(client)
             open_orders = None if orders is None else len(orders)
             typer.echo(f"round {number}: {said}; {_named(orders)}")

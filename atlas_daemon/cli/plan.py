@@ -183,6 +183,7 @@ async def _as_it_stands(
         )
     keys = load_credentials(settings, environ)
     # Needed only here; bars from a file need no network.
+    from atlas_daemon.claim import refuse_foreign_number
     from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
     from atlas_daemon.edges.alpaca.faults import OutcomeUnknownError
     from atlas_daemon.edges.quotes import LatestQuotes
@@ -205,10 +206,11 @@ async def _as_it_stands(
         now = (await client.get_clock()).timestamp if is_local else datetime.now(UTC)
         when = scenes.from_now(now, settings.policy())
         desk = await scenes.read_desk(client)
+        refuse_foreign_number(settings, desk.account.number)
         answer = await _signals(settings, wanted, when, desk.symbols, now, keys, environ)
-        bought = scenes.bought_by(settings.journal_path, now)
+        told = scenes.recorded(settings.journal_path, now)
         quotes = LatestQuotes(client, settings.data.quotes_feed)
-        scene = await scenes.real_scene(when, desk, answer, client, quotes, bought)
+        scene = await scenes.real_scene(when, desk, answer, client, quotes, told)
     except OutcomeUnknownError as error:
         url = settings.broker.trading_url
         raise AtlasError(f"no answer from the broker at {url}: {error.unknown.detail}") from error
@@ -216,14 +218,22 @@ async def _as_it_stands(
         await client.close()
     notes = []
     if settings.account.manage == "bought":
-        ours = sum(position.symbol in bought for position in desk.positions)
+        ours = sum(position.symbol in told.book.bought for position in desk.positions)
         notes.append(
             f"account.manage = bought: {ours} of {len(desk.positions)} positions were bought by "
             "us, the others stay as they are"
         )
+    if settings.mode is AccountMode.LIVE and (why := _uncertified(settings, keys, now)):
+        notes.append(f"certificate: {why}: a rebalance would not begin")
     if settings.latch_path.exists():
         notes.append("halted: a run waits until `atlasd resume`")
     return replace(scene, notes=(*notes, *scene.notes)), answer
+
+
+def _uncertified(settings: Settings, keys: Credentials, now: datetime) -> str:
+    from atlas_daemon.promoter.certificate import certificate_path, read_certificate
+
+    return read_certificate(certificate_path(settings), settings, keys.secret, now).problem
 
 
 async def _signals(

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from atlas_daemon.core.scale import spelled
 from atlas_daemon.records.lines import one_line
 from atlas_daemon.rehearsal.document import document
 from atlas_daemon.rehearsal.dry_run import DryRun
@@ -63,8 +64,8 @@ def _header(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"{asked}order session {plan['order_session']}, signal session {plan['signal_session']}",
     )
     yield "Prices", plan["prices_from"]
-    allocation = _pct(plan["allocation"])
-    yield "Regime", f"{plan['regime']} (as of {plan['regime_as_of']}): up to {allocation} deployed"
+    most = f"up to {_wanted(plan)} deployed"
+    yield "Regime", f"{plan['regime']} (as of {plan['regime_as_of']}): {most}"
     account = plan["account"]
     kind = "hypothetical" if account["is_hypothetical"] else f"number {account['number']}"
     yield (
@@ -158,7 +159,14 @@ def _cash(plan: Mapping[str, Any]) -> str:
     )
     if cash["deployed_pct"] is None:
         return steps
-    return f"{steps}; deployed {_pct(cash['deployed_pct'])} of {_pct(plan['allocation'])}"
+    return f"{steps}; deployed {_pct(cash['deployed_pct'])} of {_wanted(plan)}"
+
+
+def _wanted(plan: Mapping[str, Any]) -> str:
+    """Return what may be deployed: the regime's allocation, and live's scale of it."""
+    scale = Decimal(plan["scale"])
+    wanted = _pct(plan["allocation"])
+    return wanted if scale == 1 else f"{wanted} x scale {spelled(scale)}"
 
 
 def _table(title: str, *columns: str, left: Sequence[str]) -> Table:

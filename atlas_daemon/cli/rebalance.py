@@ -39,6 +39,10 @@ def rebalance(
     force: Annotated[
         bool, typer.Option("--force", help="Run now, whether a slot is due or not.")
     ] = False,
+    first_trade: Annotated[
+        bool,
+        typer.Option("--first-trade", help="Buy for 100 dollars of each of the 3 best picks only."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the plan; nothing is sent.")
     ] = False,
@@ -62,6 +66,8 @@ def rebalance(
 
     Exit 0 done, 1 degraded, 3 refused by a gate, 4 halted.
     """
+    if first_trade and (force or dry_run):
+        raise UsageError("--first-trade goes with neither --force nor --dry-run")
     if dry_run:
         from atlas_daemon.cli.plan import plan
 
@@ -72,15 +78,16 @@ def rebalance(
         if value is not None:
             raise UsageError(f"{option} goes with --dry-run: a rebalance trades today, as set up")
     settings = settings_for(config)
-    asked: dict[str, Any] = {"by": who(), "force": force}
-    if force and settings.mode is AccountMode.LIVE:
-        asked["account"] = confirmed_account(settings, account, "force a rebalance")
+    asked: dict[str, Any] = {"by": who(), "force": force, "first_trade": first_trade}
+    if (force or first_trade) and settings.mode is AccountMode.LIVE:
+        what = "make the first trade" if first_trade else "force a rebalance"
+        asked["account"] = confirmed_account(settings, account, what)
     progress = Progress(is_quiet=as_json)
     try:
         begun = ask(settings.control_socket_path, "rebalance", **asked)
     except NoDaemonError:
         progress.say(f"{label_of(settings)}  no daemon runs: rebalancing here until it is done")
-        ended = _here(settings, force, progress)
+        ended = _here(settings, e.RebalanceRequested(who(), force, first_trade), progress)
     else:
         progress.say(f"{label_of(settings)}  run {begun['run']} has begun")
         after = begun["seq"] - 1
@@ -113,6 +120,9 @@ class Progress:
                 self._orders[order.draft.order_id] = order
             if said is not None and said.level != "debug":
                 self.say(log_line(entry.at, said.level, said.component, said.text))
+            if isinstance(entry.event, e.RunPlanned):
+                for note in entry.event.notes:
+                    self.say(f"  {note}")
 
     def tell(self, entries: Iterable[Entry]) -> e.RunFinished:
         """Tell entries until the last one, which ends the run."""
@@ -125,13 +135,13 @@ class Progress:
         return last
 
 
-def _here(settings: Settings, force: bool, progress: Progress) -> e.RunFinished:
+def _here(settings: Settings, wanted: e.RebalanceRequested, progress: Progress) -> e.RunFinished:
     from atlas_daemon.cli.foreground import run_until_done
     from atlas_daemon.late_stop import late_stops_latched
 
     with late_stops_latched() as late:
         late.settings = settings
-        return asyncio.run(run_until_done(settings, force=force, hear=progress.hear))
+        return asyncio.run(run_until_done(settings, wanted, hear=progress.hear))
 
 
 def _conclude(settings: Settings, ended: e.RunFinished, progress: Progress, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from atlas_daemon.cli.options import (
     plain_errors,
     settings_for,
 )
+from atlas_daemon.cli.reading import now_of
 from atlas_daemon.config import Settings
 from atlas_daemon.config.credentials import load_credentials
 from atlas_daemon.core.brain import KEY_VARIABLES, SignalsError
@@ -70,7 +71,7 @@ def show(
     if context.invoked_subcommand is not None:
         return
     settings = settings_for(config)
-    day = _session("--date", date_)
+    day = _session("--date", date_, settings)
     from atlas_daemon.cli import regime_view
 
     if settings.regime.source == MODEL:
@@ -109,7 +110,7 @@ def history(
         raise UsageError(
             f"regime.source is {settings.regime.source}: only {MODEL} has a history of its own"
         )
-    last = _session("--to", to)
+    last = _session("--to", to, settings)
     first = last - timedelta(days=HISTORY_DAYS) if from_ is None else day_of_option("--from", from_)
     if first > last:
         raise UsageError(f"--from {first} is after --to {last}")
@@ -295,9 +296,9 @@ def _told(
         raise
 
 
-def _session(option: str, text: str | None) -> date:
+def _session(option: str, text: str | None, settings: Settings) -> date:
     """Return the last session up to a day whose bars can be had; UsageError for a later day."""
-    newest = NYSE.last_completed(datetime.now(UTC) - FEED_DELAY).day
+    newest = NYSE.last_completed(now_of(settings) - FEED_DELAY).day
     if text is None:
         return newest
     day = day_of_option(option, text)

@@ -17,6 +17,7 @@ from atlas_daemon.cli.options import (
     ConfigOption,
     JsonOption,
     day_of_option,
+    label_of,
     plain_errors,
     settings_for,
 )
@@ -123,7 +124,12 @@ def replay(
         _write(path, page_of(document))
     if png is not None and picture.is_drawable():
         picture.draw(png, document)
-    _tell(document, folder, pages[-1], png, as_json=as_json)
+    if as_json:
+        typer.echo(json.dumps(document))
+    else:
+        from atlas_daemon.cli.replay_view import print_replay
+
+        print_replay(document, label_of(settings), folder, pages[-1], png)
     if png is not None and not picture.is_drawable():
         raise AtlasError(picture.MISSING)
     if document["missed"] or any(not run["is_final"] for run in document["runs"]):
@@ -201,17 +207,6 @@ def _progress(*, is_shown: bool) -> Iterator[Callable[[date, int, int], None]]:
             bar.update(task, description=str(day), completed=number, total=total)
 
         yield tell
-
-
-def _tell(
-    document: Mapping[str, Any], folder: Path, page: Path, png: Path | None, *, as_json: bool
-) -> None:
-    if as_json:
-        typer.echo(json.dumps(document))
-        return
-    from atlas_daemon.cli.replay_view import print_replay
-
-    print_replay(document, folder, page, png)
 
 
 def _file(option: str, text: str | None) -> Path | None:

@@ -15,13 +15,16 @@ NOTHING = "-"
 TROUBLES_MAX = 12
 
 
-def print_replay(document: Mapping[str, Any], folder: Path, page: Path, png: Path | None) -> None:
+def print_replay(
+    document: Mapping[str, Any], label: str, folder: Path, page: Path, png: Path | None
+) -> None:
     """Print the report on standard output, and where everything is."""
     is_terminal = sys.stdout.isatty()
     console = Console(
         width=None if is_terminal else WIDTH_PIPED, highlight=False, markup=False, emoji=False
     )
-    console.print(Text(f"Replay {document['from']} to {document['to']}", style="bold"))
+    title = f"{label}  replay {document['from']} to {document['to']}"
+    console.print(Text(title, style="bold"))
     console.print(
         f"{document['sessions']:,} sessions, {document['slots']} slots, universe "
         f"{document['universe']}, top {document['top_n']}, regime {document['regime_source']}",
@@ -110,7 +113,8 @@ def _regimes(document: Mapping[str, Any]) -> str:
         for name, each in document["regimes"].items()
         if each["sessions"]
     ]
-    return f"{', '.join(told)}; {len(document['regime_changes'])} confirmed changes"
+    changes = len(document["regime_changes"])
+    return f"{', '.join(told)}; {changes} confirmed change{'s'[: changes != 1]}"
 
 
 def _troubles(console: Console, document: Mapping[str, Any]) -> None:

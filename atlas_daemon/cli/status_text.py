@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from atlas_daemon.core.findings_view import examined_text
+from atlas_daemon.core.moments import new_york_day
 from atlas_daemon.core.spelling import (
     UNKNOWN,
     day_text,
@@ -29,14 +30,26 @@ ACTIVITIES_SHOWN = 5
 View = dict[str, Any]
 
 
-def status_text(view: View, note: str = "") -> str:
-    """Return the whole status; `note` says where it is from, if not from a running daemon."""
+def status_text(view: View, note: str = "", width: int | None = None) -> str:
+    """Return the whole status; `note` says where it is from, if not from a running daemon.
+
+    Tables are cut down to `width` columns as far as that goes, where one is given.
+    """
+    label, blocks = status_blocks(view, note, width)
+    # The label stands right above the title.
+    return "\n".join(label) + "\n" + "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def status_blocks(
+    view: View, note: str = "", width: int | None = None
+) -> tuple[list[str], list[list[str]]]:
+    """Return the lines that belong on every screen, and the blocks of lines below them."""
     parts = [
-        _label(view, note),
         _header(view),
         _account(view),
+        _ramp(view.get("ramp")),
         _regime(view),
-        _positions(view["positions"]),
+        _positions(view["positions"], width),
         _performance(view["performance"]),
         _last_run(view["last_run"]),
         _run(view["run"]),
@@ -47,9 +60,8 @@ def status_text(view: View, note: str = "") -> str:
         _alerts(view["alerts"]),
         _undelivered(view.get("deliveries", ())),
     ]
-    blocks = ["\n".join(one_line(line) for line in part) for part in parts]
-    # The label stands right above the title.
-    return f"{blocks[0]}\n" + "\n\n".join(block for block in blocks[1:] if block) + "\n"
+    blocks = [[one_line(line) for line in part] for part in parts]
+    return [one_line(line) for line in _label(view, note)], [block for block in blocks if block]
 
 
 def order_lines(orders: Sequence[View]) -> list[str]:
@@ -107,6 +119,8 @@ def _label(view: View, note: str) -> Iterator[str]:
         yield f"THE JOURNAL CANNOT BE WRITTEN: {daemon['fault']}"
     if view["calendar_dispute"]:
         yield f"CALENDARS DIFFER, no slot is due: {view['calendar_dispute']}"
+    if waits := view.get("config_waits"):
+        yield f"A NEW CONFIGURATION WAITS: {waits}"
 
 
 def _flatten(flatten: View | None) -> str:
@@ -138,6 +152,28 @@ def _account(view: View) -> Iterator[str]:
         yield f"  Figures are {span(money['age_s'])} old ({_moment(money['as_of'])})"
 
 
+def _ramp(ramp: View | None) -> Iterator[str]:
+    """How far real money is let in, and what proves that it may; nothing in other worlds."""
+    if ramp is None:
+        return
+    yield "GOING LIVE"
+    since = "" if ramp["since"] is None else f", since {_day(ramp['since'])}"
+    yield f"  Scale: {percent(_d(ramp['scale']), places=0)} of normal sizes{since}"
+    days, needed = ramp["clean_days"], ramp["clean_days_needed"]
+    yield f"  Clean days: {UNKNOWN if days is None else days} of {needed} before it may be raised"
+    if (begun := ramp.get("clean_since")) is not None:
+        yield f"  Counted since: {_day(begun)} ({ramp['clean_since_what']})"
+    certificate = ramp["certificate"]
+    if certificate is None:
+        yield f"  Certificate: {UNKNOWN}: nothing is bought"
+    elif certificate["problem"]:
+        yield f"  Certificate: NOT VALID: {certificate['problem']}: nothing is bought"
+    else:
+        ends = certificate["expires_at"]
+        until = UNKNOWN if ends is None else _moment(ends)
+        yield f"  Certificate: {certificate['id']}, valid until {until}"
+
+
 def _regime(view: View) -> Iterator[str]:
     yield "CURRENT REGIME"
     regime, slot = view["regime"], view["next_slot"]
@@ -167,7 +203,7 @@ def _regime(view: View) -> Iterator[str]:
         yield f"  Rehearsed: {span(examined['age_s'])} ago, {examined_text(examined)}"
 
 
-def _positions(positions: Sequence[View] | None) -> Iterator[str]:
+def _positions(positions: Sequence[View] | None, width: int | None) -> Iterator[str]:
     if positions is None:
         yield f"POSITIONS ({UNKNOWN})"
         return
@@ -188,13 +224,26 @@ def _positions(positions: Sequence[View] | None) -> Iterator[str]:
         return
     heads = ("Symbol", "Qty", "Value", "Cost Basis", "P&L", "P/L %", "% Portfolio")
     head, rule, *_ = table(heads, rows, (10, 7, 10, 14, 11, 9, 11))
-    yield head
-    yield rule
     # A sign stands one column to the left, so that the digits are in line.
-    yield from table(heads, rows, (10, 7, 10, 13, 11, 10, 11))[2:]
+    lines = [head, rule, *table(heads, rows, (10, 7, 10, 13, 11, 10, 11))[2:]]
+    yield from lines if width is None or _fits(lines, width) else _narrow(heads, rows, width)
     for each in positions:
         if each["frozen"]:
             yield f"  {each['symbol']} is FROZEN: {each['frozen']}"
+
+
+def _narrow(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return the table with columns no wider than they must be, the least needed left out."""
+    for left_out in ((), ("Cost Basis",), ("Cost Basis", "P&L")):
+        kept = [at for at, head in enumerate(heads) if head not in left_out]
+        lines = table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows])
+        if _fits(lines, width):
+            break
+    return lines
+
+
+def _fits(lines: Sequence[str], width: int) -> bool:
+    return max(map(len, lines)) <= width
 
 
 def _performance(made: View) -> Iterator[str]:
@@ -212,6 +261,12 @@ def _performance(made: View) -> Iterator[str]:
     yield f"  Sharpe Ratio: {ratio}"
     worst = _d(made["max_drawdown"])
     yield f"  Max Drawdown: {f'n/a ({why})' if worst is None else percent(worst, places=2)}"
+    if flows := _d(made.get("flows")):
+        yield f"  Paid in and out since: {dollars(flows)}, not counted as return"
+    if unmarked := made.get("sessions_unmarked"):
+        yield f"  Sessions whose close was not seen: {unmarked}"
+    if made.get("doubt"):
+        yield f"  In doubt: {made['doubt']}"
 
 
 def _last_run(run: View | None) -> Iterator[str]:
@@ -306,6 +361,10 @@ def _pct(fraction: str | None, why: str) -> str:
 
 def _moment(text: str) -> str:
     return moment_text(datetime.fromisoformat(text))
+
+
+def _day(moment: str) -> str:
+    return day_text(new_york_day(datetime.fromisoformat(moment)))
 
 
 def _d(text: str | None) -> Decimal | None:

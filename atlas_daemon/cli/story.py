@@ -42,10 +42,13 @@ class Host(Protocol):
         ...
 
 
+ENDS = " (it ends with the demo; --keep stays up)"
+
+
 class Story:
     """Hears entries, and tells them in order."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, stays: bool = True) -> None:
         self._console = console or Console(highlight=False)
         self._entries: asyncio.Queue[e.Entry] = asyncio.Queue()
         self._sides: dict[str, tuple[Side, str, Decimal]] = {}
@@ -53,6 +56,7 @@ class Story:
         self._bars: dict[str, TaskID] = {}
         self._host: Host | None = None
         self._broker_url = ""
+        self._has_signals, self._stays = False, stays
 
     def hear(self, entries: Sequence[e.Entry]) -> None:
         """Take in the entries of a turn."""
@@ -97,7 +101,8 @@ class Story:
             case e.RunStarted(run_id=run_id, order_day=day, signal_day=signal_day):
                 text = f"run {run_id} is due: order session {day}, signals of {signal_day}"
                 self._say(entry, text)
-            case e.SignalsReported():
+            case e.SignalsReported() if not self._has_signals:  # later ones are the day's refresh
+                self._has_signals = True
                 names = " ".join(pick.symbol for pick in event.picks) or "none: all cash"
                 self._say(entry, f"signals: {len(event.picks)} of {event.candidates}: {names}")
                 for note in event.notes:
@@ -248,7 +253,7 @@ class Story:
         settings = self._host.settings
         day = self._host.state.now.astimezone(NEW_YORK).date()
         self._console.print(f"Logs: {settings.log_dir}/execution_{day}.log, trades_{day}.csv")
-        self._console.print(f"Dashboard: {self._host.url}")
+        self._console.print(f"Dashboard: {self._host.url}{'' if self._stays else ENDS}")
 
 
 def label_of(settings: Settings) -> str:

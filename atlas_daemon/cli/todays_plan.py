@@ -165,7 +165,7 @@ class TodaysPlan:
     ) -> Scene:
         assert self._client is not None
         quotes = LatestQuotes(self._client, self.settings.data.quotes_feed)
-        return await scenes.real_scene(when, desk, answer, self._client, quotes, state.book.bought)
+        return await scenes.real_scene(when, desk, answer, self._client, quotes, state)
 
     async def _plan(
         self, scene: Reply[Scene], answer: Reply[SignalsAnswer]

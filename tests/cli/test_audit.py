@@ -150,7 +150,8 @@ def test_an_export_proves_itself_with_hashlib_only(shell, head) -> None:
     assert check_by_hand(lines) == head[1]
     assert len(lines) == 198
     assert list(lines[0]) == [
-        *("seq", "at", "cause", "type", "payload", "prev_hash", "hash", "is_redacted")
+        *("seq", "at", "cause", "type", "payload", "prev_hash", "hash", "is_redacted"),
+        "account",
     ]
 
 

@@ -1,11 +1,18 @@
 """`atlasd backup` and `atlasd restore` as a person types them; what they do is proven elsewhere."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
+from atlas_daemon.cli.backup import _catch_up
+from atlas_daemon.core import events as e
+from atlas_daemon.core.values import AccountMode
 from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
 from atlas_daemon.edges.alpaca.faults import OutcomeUnknownError, Unknown
+from atlas_daemon.journal import Journal
 from tests.control.desk import Desk
 
 
@@ -78,3 +85,30 @@ def test_a_restore_beside_a_state_is_refused(shell, tmp_path):
     toml.write_text(f'{toml.read_text()}[broker]\ntrading_url = "http://127.0.0.1:1"\n')
     said = shell("restore", "one.tar.gz")
     assert said.exit_code == 1 and "is not empty" in said.stderr
+
+
+@pytest.mark.asyncio
+async def test_a_scale_that_an_older_journal_has_is_not_in_force_again(tmp_path):
+    saved = datetime(2027, 5, 3, 15, 0, tzinfo=UTC)
+    happened = [
+        e.DaemonStarted("1", "LIVE", AccountMode.LIVE, "9", "d", is_latched=False),
+        e.BookAdopted(Decimal(50_000), (), is_whole=True, why="the first book"),
+        e.ScaleChanged("ann", Decimal("0.25"), Decimal("0.5"), 30),
+    ]
+
+    class Client:
+        async def get_account(self):
+            return SimpleNamespace(number="9")
+
+        async def list_orders(self, status, after):
+            return []
+
+    account = {"account_mode": AccountMode.LIVE, "account_name": "LIVE"}
+    with Journal.open(tmp_path / "journal.db", **account) as journal:
+        journal.append([e.Entry(n, saved, None, x) for n, x in enumerate(happened, 1)])
+        later = saved + timedelta(days=90)
+        await _catch_up(journal, Client(), later, Decimal("0.25"))
+        said = [x.event for x in journal.read() if isinstance(x.event, e.ScaleChanged)]
+    assert [(x.by, x.was, x.scale) for x in said[1:]] == [
+        ("atlasd restore", Decimal("0.5"), Decimal("0.25"))
+    ]

@@ -22,6 +22,8 @@ TOLD = [
     (journeys.crash_between_waves, ("2024-02", "crash-20240201")),
     (journeys.half_day, ("2024-07",)),
     (journeys.regime_change, ("regime-20240202",)),
+    (journeys.certificate_ends, ("2024-02", "MSFT")),
+    (journeys.first_trade, ("first-20240201-1", "AAPL")),
     (journals.trimmed, ("2024-02", "AAPL")),
     (journals.frozen, ("XOM",)),
     (journals.missed, ("2024-02",)),

@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from atlas_daemon.journal import Journal
+
 
 class Hook:
     """A webhook in a thread of its own; `statuses` are its answers by path."""
@@ -84,3 +86,28 @@ def test_where_nobody_is_to_be_told_that_is_what_is_said(shell):
     done = shell("notify", "test")
     assert done.exit_code == 1
     assert "notify.webhook_url" in done.output
+
+
+@pytest.mark.parametrize(("status", "is_good", "count"), [(200, True, 3), (404, False, 0)])
+def test_what_became_of_a_test_is_on_the_accounts_record(
+    shell, hook, monkeypatch, status, is_good, count
+):
+    hook.statuses["/hook"] = status
+    tell(monkeypatch, webhook_url=f"{hook.url}/hook")
+    settings = shell.settings
+    account = {"account_mode": settings.mode, "account_name": settings.account.name}
+    settings.state_dir.mkdir()
+    Journal.open(settings.journal_path, **account).close()
+    done = shell("notify", "test")
+    assert done.exit_code == (0 if is_good else 1)
+    with Journal.open_readonly(settings.journal_path) as journal:
+        (entry,) = journal.read()
+    word = entry.event
+    assert (word.kind, word.name, word.is_good) == ("alert", "test", is_good)
+    assert word.text == f"{count} of 3 test messages delivered (webhook)"
+
+
+def test_a_test_leaves_no_journal_where_there_is_none(shell, hook, monkeypatch):
+    tell(monkeypatch, webhook_url=f"{hook.url}/hook")
+    assert shell("notify", "test").exit_code == 0
+    assert not shell.settings.journal_path.exists()

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from atlas_daemon.cli.orders import fitting
 from atlas_daemon.core import events as e
 from atlas_daemon.core.values import (
     Approved,
@@ -106,3 +107,11 @@ def test_orders_of_a_daemon_that_never_ran_are_one_line(shell):
         said = shell(command)
         assert said.exit_code == 1
         assert "has the daemon ever run?" in said.output
+
+
+def test_a_narrow_terminal_gets_the_fills_without_what_their_order_says_too():
+    heads = ("Time (New York)", "Symbol", "Run", "Status", "Order")
+    row = ("2026-02-02 09:35:01", "PANW", "2026-02", "filled", "atlas-2026-02-r1-buy-PANW-1")
+    shown = {width: fitting(heads, [row], width)[0].split() for width in (None, 85, 70, 60, 9)}
+    assert [len(shown[width]) - 2 for width in (None, 85, 70, 60, 9)] == [5, 5, 4, 3, 3]
+    assert shown[9] == ["Time", "(New", "York)", "Symbol", "Order"]

@@ -7,9 +7,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from atlas_daemon.cli.plan import plan
+from atlas_daemon.cli.plan import _uncertified, plan
+from atlas_daemon.config import Credentials
 from atlas_daemon.config.definitions import KEYS
 from tests.bars.builders import SHARED_BARS, a_series, real_data, write_bars
+from tests.control.desk import NOW, settings_in
 from tests.worker_requests import think_here
 
 THEN = ("--date", "2024-02-01")
@@ -289,3 +291,11 @@ def test_a_model_without_enough_bars_is_refused_with_the_way_out(made_up):
     line = failed(*THEN, code=1)
     assert line.startswith("regime.source jump_model: SPY: ")
     assert line.endswith("(or give --regime for this dry run)")
+
+
+def test_a_live_plan_says_what_is_wrong_with_the_certificate(tmp_path):
+    live = settings_in(
+        tmp_path, account__mode="live", account__number="PA1", regime__source="file:regime.json"
+    )
+    keys = Credentials("AKTEST", "not-a-secret", "test")
+    assert _uncertified(live, keys, NOW).startswith("missing: ")

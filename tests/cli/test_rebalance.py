@@ -105,8 +105,8 @@ def test_a_dry_run_is_the_plan(shell, monkeypatch):
 def test_without_a_daemon_it_runs_here_until_it_is_done(shell, monkeypatch):
     given = {}
 
-    async def run_until_done(settings, *, force, hear):
-        given.update(state_dir=settings.state_dir, force=force)
+    async def run_until_done(settings, wanted, *, hear):
+        given.update(state_dir=settings.state_dir, force=wanted.force)
         hear((e.Entry(1, NOW, None, e.AlertRaised("info", "run", "all went well")),))
         return e.RunFinished(RunId("force-20251118-1"), "done", True, "", None)
 
@@ -126,3 +126,31 @@ def test_forcing_a_live_account_needs_its_name(shell):
 
     assert said.exit_code == 2
     assert "--account LARGE is needed" in said.output
+
+
+def test_a_first_trade_is_shown_with_its_notes_until_it_is_done(shell):
+    small = SMALL | {"cash": "500", "equity": "500"}
+    with DeskThread(shell.settings, beats=20, **small):
+        said = shell("rebalance", "--first-trade")
+
+    assert said.exit_code == 0
+    assert "run first-20251118-1 done" in said.output
+    assert "  first trade: 75.00 dollars at most of each of 3 picks" in said.output
+    assert "  AAPL: costs 100.50: no whole share for 75.00 dollars" in said.output
+
+
+@pytest.mark.parametrize("other", ["--force", "--dry-run"])
+def test_a_first_trade_goes_with_nothing_else(shell, other):
+    said = shell("rebalance", "--first-trade", other)
+
+    assert said.exit_code == 2
+    assert "--first-trade goes with neither" in said.output
+
+
+def test_a_live_first_trade_needs_the_accounts_name(shell):
+    Path("atlas.toml").write_text(LIVE)
+
+    said = shell("rebalance", "--first-trade")
+
+    assert said.exit_code == 2
+    assert "--account LARGE is needed to make the first trade" in said.output

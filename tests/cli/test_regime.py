@@ -201,6 +201,15 @@ def test_a_fixed_regime_and_a_file_are_told_as_they_are(desk, tmp_path):
     assert "only jump_model has a history" in failed(desk("regime", "history", "--to", LAST), 2)
 
 
+def test_in_local_mode_today_is_the_running_daemons(desk, tmp_path):
+    configure(tmp_path, '[regime]\nsource = "fixed:TREND_BEAR"\n')
+    with DeskThread(desk.settings):
+        told = json.loads(desk("regime", "--json").stdout)
+        late = failed(desk("regime", "--date", "2025-11-18"), 2)
+    assert told["as_of"] == "2025-11-17"
+    assert "the session of 2025-11-18 is not over; newest is 2025-11-17" in late
+
+
 def test_alpaca_in_local_mode_without_a_broker_is_a_matter_of_configuration(desk, tmp_path):
     configure(tmp_path, MODEL, source="alpaca")
     assert "no broker is configured" in failed(desk("regime", "--date", LAST), 78)
