@@ -21,7 +21,8 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 # The simulation on many more seeds and all cores, e.g. `make soak SEEDS=0-20000`; then kills at
-# every act of some calm days, then a flood of frames, then five years of calendar, YEARS times over.
+# every act of some calm days, then a flood of frames, then five years of calendar, YEARS times over,
+# then each drill.
 # WORKERS=1 leaves the other cores alone.
 SEEDS ?= 0-2000
 KILLED ?= 0-4
@@ -32,6 +33,8 @@ soak: $(STAMP)
 	@$(BIN)/python -m tests.simulation --every-act $(KILLED) $(if $(WORKERS),--workers $(WORKERS))
 	@$(BIN)/python -m tests.fuzz.frames --frames $(FRAMES)
 	@$(BIN)/python -m tests.core.test_five_years $(YEARS)
+	@state=$$(mktemp -d); trap "rm -rf $$state" EXIT; ATLAS_ACCOUNT__MODE=local \
+	  ATLAS_PATHS__STATE_DIR=$$state ATLAS_PATHS__LOG_DIR=$$state/logs $(BIN)/atlasd drill --all
 
 # Coverage-guided fuzzing of every parser (atheris), on one core; `make fuzz MINUTES=60`.
 MINUTES ?= 10
@@ -63,10 +66,15 @@ check: $(STAMP)
 # below the floors. What the second runs through is reached by the first too. Both wait at times, and
 # a worker more than there are cores works meanwhile.
 UNMEASURED := tests/simulation tests/fuzz tests/e2e tests/bench tests/conformance tests/systemd \
-  tests/house tests/paper/exchange/test_conservation.py tests/paper/exchange/test_hours.py \
+  tests/house tests/runbook tests/dashboard/page/test_browser.py tests/cli/test_drill_for_real.py \
+  tests/cli/test_who_it_is.py tests/cli/test_plan_bad_input.py tests/replay/test_bad_input.py \
+  tests/promoter/test_from_paper_to_live.py tests/drillmaster/test_processes.py \
+  tests/paper/exchange/test_conservation.py tests/paper/exchange/test_hours.py \
+  tests/paper/market/test_synthetic.py tests/paper/test_load.py \
   tests/rehearsal/test_historical.py tests/strategy/test_regime_on_real_markets.py \
   tests/core/test_properties.py tests/core/test_storms.py tests/core/test_scenarios_flow.py \
-  tests/core/test_five_years.py tests/test_dark_broker.py tests/test_stops.py
+  tests/core/test_five_years.py tests/core/test_weather.py tests/test_dark_broker.py \
+  tests/test_stops.py
 WORKERS_AND_ONE = -n $$(($$($(PYTHON) -c 'import os; print(os.cpu_count())') + 1))
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage.d/data
 coverage: $(STAMP)

@@ -221,7 +221,7 @@ def _regimes(document: Document) -> str:
     changes = len(document["regime_changes"])
     return (
         "<table><tr><th></th><th>sessions</th><th>share</th><th>allocation</th></tr>"
-        f"{rows}</table><p>{changes} confirmed changes heard by the daemon.</p>"
+        f"{rows}</table><p>Confirmed changes heard by the daemon: {changes}.</p>"
     )
 
 

@@ -30,6 +30,20 @@ def test_a_part_that_starts_processes_still_measures(part: str, rows: list[str])
     assert all(figure.seconds and figure.seconds > 0 for figure in found.values())
 
 
+@pytest.mark.e2e
+def test_the_page_s_part_still_measures():
+    found = {figure.what: figure for figure in PARTS["page"](True)}
+    measured = [what for what, figure in found.items() if figure.seconds and figure.seconds > 0]
+    assert measured == [
+        "GET /: first byte, the first time",
+        "GET /: first byte",
+        "an order's way out, no page open",
+        "an order's way out, 3 pages listening",
+        "an order's way out, 3 pages asking for what changed",
+    ]
+    assert found["chronicle and page kept over ten years"].text.endswith(" MB")
+
+
 def test_an_unknown_part_is_named_and_refused(capsys: pytest.CaptureFixture[str]):
     assert main(["speed"]) == 2
     assert "speed" in capsys.readouterr().err

@@ -10,9 +10,12 @@ import pytest
 from tests.house.determinism import calls_of, set_orders
 from tests.house.source import PACKAGE, Source, in_daemon, sources
 
-# What the simulation runs: everything but the child's rooms, the command line and the local broker.
+# What the simulation runs: everything but the child's rooms, the command line with its drills of
+# real processes, and the local broker.
 SIMULATED = tuple(
-    s for s in in_daemon() if s.room not in ("bars", "cli", "strategy") and s.name != "worker.py"
+    s
+    for s in in_daemon()
+    if s.room not in ("bars", "cli", "drillmaster", "strategy") and s.name != "worker.py"
 )
 
 CHANCE_ALLOWED = {
@@ -30,6 +33,7 @@ LOOP_TIME_ALLOWED = {
     "app.py": "how long turns and effects take, for the metrics",
     "assembly.py": "follows the broker's clock between two looks",
     "control/requests.py": "how long a client waits for its answer",
+    "dashboard/server.py": "how long nothing is read, or a wrong token waits",
     "edges/alpaca/budget.py": "the bucket fills by the loop's time, which a simulation turns",
     "edges/alpaca/stream.py": "how long a link held",
     "stage/broker.py": "the virtual loop's: when the exchange is woken",

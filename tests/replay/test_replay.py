@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from atlas_daemon.cli.replay_view import print_replay
 from atlas_daemon.core import events as e
 from atlas_daemon.core.values import Regime
 from atlas_daemon.journal import Journal
@@ -135,6 +136,14 @@ def test_other_commands_read_what_it_leaves(calm):
     assert "Date: 2022-08-01" in status.stdout
     trades = atlasd("trades", "--config", str(out / "atlas.toml"))
     assert trades.exit_code == 0 and "atlas-2022-08-r1-" in trades.stdout
+
+
+def test_a_person_reads_first_whose_account_it_is(calm, capsys):
+    report, out = calm
+    print_replay(report, "[LOCAL] REPLAY", out, out / "report.html", None)
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == f"[LOCAL] REPLAY  replay {report['from']} to {report['to']}"
+    assert any(line.startswith("Journal") for line in rest)
 
 
 def test_the_page_needs_nothing_else_and_says_what_is_biased(calm):
