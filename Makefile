@@ -63,8 +63,8 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 # The same tests, in two parts; the first is measured with every process that it starts, and fails
-# below the floors. What the second runs through is reached by the first too. Both wait at times, and
-# a worker more than there are cores works meanwhile.
+# below the floors. What the second runs through is reached by the first too. Both wait at times, the
+# second for longer, and more workers than there are cores work meanwhile.
 UNMEASURED := tests/simulation tests/fuzz tests/e2e tests/bench tests/conformance tests/systemd \
   tests/house tests/runbook tests/dashboard/page/test_browser.py tests/cli/test_drill_for_real.py \
   tests/cli/test_who_it_is.py tests/cli/test_plan_bad_input.py tests/replay/test_bad_input.py \
@@ -75,14 +75,14 @@ UNMEASURED := tests/simulation tests/fuzz tests/e2e tests/bench tests/conformanc
   tests/core/test_properties.py tests/core/test_storms.py tests/core/test_scenarios_flow.py \
   tests/core/test_five_years.py tests/core/test_weather.py tests/test_dark_broker.py \
   tests/test_stops.py
-WORKERS_AND_ONE = -n $$(($$($(PYTHON) -c 'import os; print(os.cpu_count())') + 1))
+workers = -n $$(($$($(PYTHON) -c 'import os; print(os.cpu_count())') + $(1)))
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage.d/data
 coverage: $(STAMP)
 	@rm -rf .coverage.d && mkdir .coverage.d
 	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
-	  $(MAKE) --no-print-directory test PYTEST_ARGS="$(WORKERS_AND_ONE) $(UNMEASURED:%=--ignore %) $(PYTEST_ARGS)"
+	  $(MAKE) --no-print-directory test PYTEST_ARGS="$(call workers,1) $(UNMEASURED:%=--ignore %) $(PYTEST_ARGS)"
 	@$(MAKE) --no-print-directory test \
-	  PYTEST_ARGS="$(WORKERS_AND_ONE) $(UNMEASURED) $(PYTEST_ARGS)"
+	  PYTEST_ARGS="$(call workers,2) $(UNMEASURED) $(PYTEST_ARGS)"
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o .coverage.d/report.json
 	@$(BIN)/python .ci/floors.py .coverage.d/report.json

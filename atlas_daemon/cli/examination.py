@@ -5,7 +5,6 @@ place and hides nothing else. Nothing here can send an order: the client only re
 """
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas_daemon.cli.asker import Asker
+from atlas_daemon.cli.onlooker import onlooker
 from atlas_daemon.cli.todays_plan import BrainFor, Chart, TodaysPlan, child_brain
 from atlas_daemon.config import KEYS, Credentials, Settings, load_credentials
 from atlas_daemon.control import ask
@@ -35,7 +35,7 @@ from atlas_daemon.doctor.asking import Known, NotKnown, Reply, one_line
 from atlas_daemon.doctor.look_journal import JournalLook, look_at_journal
 from atlas_daemon.doctor.on_alerts import on_alerts
 from atlas_daemon.doctor.on_certificate import on_certificate
-from atlas_daemon.doctor.readonly import ThriftyBudget, open_readonly_session
+from atlas_daemon.doctor.readonly import ThriftyBudget
 from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
 from atlas_daemon.edges.alpaca.faults import OutcomeUnknownError
 from atlas_daemon.edges.alpaca.wire import Configurations
@@ -145,17 +145,10 @@ class Examination:
             self.chart.is_misconfigured = True
             return NotKnown(one_line(str(error)), error)
         if settings.broker.trading_url:
-            silent = logging.getLogger("atlasd.doctor")
-            silent.addHandler(logging.NullHandler())
-            silent.propagate = False  # what fails is said once, as a finding
-            self._client = AlpacaTradingClient(
-                settings.account.name,
-                silent,
-                key_id=self._keys.key_id,
-                secret=self._keys.secret,
-                trading_url=settings.broker.trading_url,
-                data_url=settings.broker.data_url,
-                session=open_readonly_session,
+            self._client = onlooker(
+                "doctor",
+                settings,
+                self._keys,
                 timeout_s=TRY_S,
                 budget=self.budget,
                 sleep=self.budget.sleep,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from atlas_daemon.cli.onlooker import onlooker
 from atlas_daemon.cli.options import (
     ConfigOption,
     JsonOption,
@@ -184,22 +184,11 @@ async def _as_it_stands(
     keys = load_credentials(settings, environ)
     # Needed only here; bars from a file need no network.
     from atlas_daemon.claim import refuse_foreign_number
-    from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
     from atlas_daemon.edges.alpaca.faults import OutcomeUnknownError
     from atlas_daemon.edges.quotes import LatestQuotes
     from atlas_daemon.rehearsal import scenes
 
-    silent = logging.getLogger("atlasd.plan")
-    silent.addHandler(logging.NullHandler())
-    silent.propagate = False  # what fails is said once, by the command
-    client = AlpacaTradingClient(
-        settings.account.name,
-        silent,
-        key_id=keys.key_id,
-        secret=keys.secret,
-        trading_url=settings.broker.trading_url,
-        data_url=settings.broker.data_url,
-    )
+    client = onlooker("plan", settings, keys)
     try:
         is_local = settings.mode is AccountMode.LOCAL
         # In local mode time is the broker's.

@@ -4,7 +4,6 @@ Whatever asks somebody stands in `SOURCES`, so that a rehearsal of it can answer
 """
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_daemon import __version__
 from atlas_daemon.claim import refuse_foreign_folder
+from atlas_daemon.cli.onlooker import onlooker
 from atlas_daemon.config import Credentials, Settings, load_credentials
 from atlas_daemon.config.digests import code_digest, sections_digest
 from atlas_daemon.core.errors import AtlasError, ConfigError, RefusedError
@@ -191,26 +191,12 @@ def _account(settings: Settings, keys: Credentials) -> LiveAccount:
 
 async def _asked_account(settings: Settings, keys: Credentials) -> LiveAccount:
     from atlas_daemon.doctor.asking import said
-    from atlas_daemon.doctor.readonly import ThriftyBudget, open_readonly_session
-    from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
+    from atlas_daemon.doctor.readonly import ThriftyBudget
     from atlas_daemon.edges.alpaca.faults import OutcomeUnknownError
 
-    silent = logging.getLogger("atlasd.promote")
-    silent.addHandler(logging.NullHandler())
-    silent.propagate = False  # what fails is said once, in its line
     budget = ThriftyBudget()
-    client = AlpacaTradingClient(
-        settings.account.name,
-        silent,
-        key_id=keys.key_id,
-        secret=keys.secret,
-        trading_url=settings.broker.trading_url,
-        data_url=settings.broker.data_url,
-        session=open_readonly_session,
-        timeout_s=PING_S,
-        budget=budget,
-        sleep=budget.sleep,
-    )
+    more = {"timeout_s": PING_S, "budget": budget, "sleep": budget.sleep}
+    client = onlooker("promote", settings, keys, **more)
     try:
         async with asyncio.timeout(ASK_S):
             found = await client.get_account()

@@ -6,7 +6,6 @@ what is said of the steps (`transition_steps`) and how it looks (`transition_vie
 
 import asyncio
 import json
-import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from atlas_daemon.cli.onlooker import onlooker
 from atlas_daemon.cli.options import (
     ConfigOption,
     JsonOption,
@@ -75,7 +75,6 @@ async def look(settings: Settings, asked: Asked) -> dict[str, Any]:
     ConfigError where endpoint, keys and number do not name one account.
     """
     from atlas_daemon.doctor.readonly import Tally, ThriftyBudget
-    from atlas_daemon.edges.alpaca.client import AlpacaTradingClient
     from atlas_daemon.edges.alpaca.faults import OutcomeUnknownError
 
     if not settings.broker.trading_url:
@@ -84,21 +83,9 @@ async def look(settings: Settings, asked: Asked) -> dict[str, Any]:
             "transition looks at an account"
         )
     keys = load_credentials(settings, asked.environ)
-    silent = logging.getLogger("atlasd.transition")
-    silent.addHandler(logging.NullHandler())
-    silent.propagate = False  # what fails is said once
     tally, budget = Tally(), ThriftyBudget()
-    client = AlpacaTradingClient(
-        settings.account.name,
-        silent,
-        key_id=keys.key_id,
-        secret=keys.secret,
-        trading_url=settings.broker.trading_url,
-        data_url=settings.broker.data_url,
-        session=tally.open_session,
-        budget=budget,
-        sleep=budget.sleep,
-    )
+    more = {"session": tally.open_session, "budget": budget, "sleep": budget.sleep}
+    client = onlooker("transition", settings, keys, **more)
     try:
         seen = await Look(settings, asked, keys, client).seen()
     except OutcomeUnknownError as error:

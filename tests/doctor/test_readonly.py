@@ -48,7 +48,10 @@ async def test_nothing_but_a_get_can_leave(tmp_path):
 
 DOCTORS = [
     *sorted((PACKAGE / "doctor").glob("*.py")),
-    *(PACKAGE / "cli" / name for name in ("doctor.py", "examination.py", "todays_plan.py")),
+    *(
+        PACKAGE / "cli" / name
+        for name in ("doctor.py", "examination.py", "todays_plan.py", "onlooker.py")
+    ),
 ]
 TREES = {path.name: ast.parse(path.read_text("utf-8")) for path in DOCTORS}
 
@@ -60,8 +63,16 @@ def test_every_client_of_the_doctors_is_made_on_the_session_that_only_reads():
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "AlpacaTradingClient"
     }
-    assert set(makers) == {"examination.py"}
-    assert all("session=open_readonly_session" in text for text in makers.values())
+    assert set(makers) == {"onlooker.py"}
+    assert "{'session': open_readonly_session} | more" in makers["onlooker.py"]
+    asked = [
+        ast.unparse(node)
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "onlooker"
+    ]
+    assert asked
+    assert all("session" not in text for text in asked), "on another session it may write"
 
 
 def test_the_doctor_opens_no_stream():
