@@ -1,6 +1,11 @@
-"""Hypothesis profiles: the same examples on every machine; and what simulations say at the end."""
+"""Hypothesis profiles: the same examples on every machine; what simulations say at the end.
+
+And what a test must not leave to the next one in its process.
+"""
 
 import os
+import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +27,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Leave the signals that are held back as the test found them: the next one starts threads."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        return (yield)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -52,13 +52,15 @@ class Signals:
     async def close(self) -> None:
         """Hold back again what was held back before; what was caught by now is still taken."""
         signal.pthread_sigmask(signal.SIG_BLOCK, self._held)
+        for number in self._taken:
+            if number in self._held:  # the loop takes its own handler away as it ends
+                signal.signal(number, _note)
+        # Only now: what a thread catches after these turns the loop may tell nobody: it is noted.
         for _ in range(TURNS):
             await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
         for number in self._taken:
-            if number in self._held:
-                signal.signal(number, _note)  # the loop takes its own handler away as it ends
-            else:
+            if number not in self._held:
                 loop.remove_signal_handler(number)
         self._taken.clear()
 

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 BEGIN = """
-    import asyncio, os, signal, sys, threading
+    import asyncio, os, select, signal, sys, threading
     from atlas_daemon.edges.signals import Signals, hold_signals, signals_held
 
     USR1, TERM = signal.SIGUSR1, signal.SIGTERM
@@ -93,6 +93,48 @@ def test_a_thread_that_holds_nothing_back_takes_note_for_the_end() -> None:
     asyncio.run(main())
     """
     assert run(body) == (0, "| SIGUSR1")
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_what_a_thread_catches_in_any_turn_of_the_leaving_is_taken_or_noted(turn: int) -> None:
+    body = f"""
+    async def main():
+        signals = Signals()
+        signals.take({{USR1: lambda: said.append("stop")}})
+        done = threading.Event()
+        thread = threading.Thread(target=done.wait)
+        thread.start()
+        turns = 0
+
+        def catch():
+            signal.pthread_kill(thread.ident, USR1)
+            select.select([asyncio.get_running_loop()._ssock], [], [])  # until it is caught
+
+        async def sleep(seconds):
+            nonlocal turns
+            if turns == {turn}:
+                catch()
+            turns += 1
+            await real(seconds)
+            if turns == {turn} == 3:
+                catch()
+
+        real, asyncio.sleep = asyncio.sleep, sleep
+        await signals.close()
+        asyncio.sleep = real
+        said.append("left")
+        done.set()
+        thread.join()
+        await asyncio.sleep(0.01)
+
+    hold_signals()
+    asyncio.run(main())
+    left = said.index("left")
+    said[:] = ["kept" if "stop" in said[:left] or USR1 in signals_held() else "lost"]
+    """
+    code, told = run(body)
+    assert code == 0
+    assert told.startswith("kept"), told
 
 
 def test_whoever_held_nothing_back_gets_his_signals_as_he_had_them() -> None:
